@@ -1,0 +1,64 @@
+"""How an audit event is made from a caller and what it touched."""
+
+from __future__ import annotations
+
+from typing import TypedDict, Unpack, assert_never
+from uuid import UUID
+
+from domicile.audit.events import AuditEvent, Outcome
+from domicile.domain.actions import Action
+from domicile.domain.documents import DocumentAttributes
+from domicile.domain.principals import Caller
+from domicile.policy.request import CollectionResource, EndpointResource, OwnedResource, Resource, TenantResource
+from domicile.ports.clock import Clock
+
+
+class EventFields(TypedDict, total=False):
+    """What an access may add to its event."""
+
+    documents: tuple[UUID, ...]
+    chunks: tuple[UUID, ...]
+    policies: tuple[str, ...]
+    bundle_digest: str
+    model: str
+    model_region: str
+    reason: str
+    detail: tuple[tuple[str, str | int], ...]
+
+
+def resource_name(resource: Resource) -> str:
+    """``kind:id``, as the audit log names it."""
+    match resource:
+        case DocumentAttributes():
+            return f"document:{resource.document_id}"
+        case CollectionResource():
+            return f"collection:{resource.collection_id}"
+        case TenantResource():
+            return f"tenant:{resource.tenant_id}"
+        case OwnedResource():
+            return f"{resource.kind}:{resource.id}"
+        case EndpointResource():
+            return f"endpoint:{resource.kind}"
+        case _:
+            assert_never(resource)
+
+
+def event_of(
+    clock: Clock, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]
+) -> AuditEvent:
+    """The event of one access by an authenticated caller."""
+    return AuditEvent(
+        id=clock.new_id(),
+        time=clock.now(),
+        tenant_id=caller.tenant.id,
+        principal_id=caller.principal.id,
+        credential_id=caller.credential_id,
+        method=caller.method.value,
+        access_region=caller.access_region,
+        action=action,
+        resource=resource_name(resource),
+        outcome=outcome,
+        request_id=caller.request_id,
+        trace_id=caller.trace_id,
+        **fields,
+    )

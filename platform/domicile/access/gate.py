@@ -1,0 +1,89 @@
+"""Decisions with their audit events.
+
+Obligations of an access, labelled where they are met:
+
+1. Decide before anything is looked at that the answer could reveal.
+2. Record a refusal before it is told.
+3. Record a permitted access, durably, before its content is released.
+
+A use case owes (3) itself, at the point where it knows which documents and chunks it is about to release; ``permitted`` and
+``record`` are there for that. The gate meets (1) and (2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+from uuid import UUID
+
+from domicile.access.events import EventFields, event_of
+from domicile.audit.events import AuditEvent, Outcome
+from domicile.domain.actions import Action
+from domicile.domain.errors import Forbidden, NotFound
+from domicile.domain.principals import Caller
+from domicile.domain.values import Region
+from domicile.policy.decision import DecisionPoint
+from domicile.policy.request import Decision, Request, Resource
+from domicile.policy.scope import RetrievalScope
+from domicile.ports.audit_log import AuditLog
+from domicile.ports.clock import Clock
+
+
+class Gate:
+    """Shared by all use cases of a cell."""
+
+    def __init__(self, decisions: DecisionPoint, log: AuditLog, clock: Clock, cell_region: Region) -> None:
+        self._decisions = decisions
+        self._log = log
+        self._clock = clock
+        self.cell_region = cell_region
+
+    async def require(self, caller: Caller, action: Action, resource: Resource) -> Decision:
+        """The decision if it permits; otherwise raises ``Forbidden``, or ``NotFound`` for another tenant's resource."""
+        decision = self._decisions.decide(Request(caller, action, resource, self.cell_region))  # (1)
+        if decision.allowed:
+            return decision
+        await self.record(caller, action, resource, Outcome.DENIED, decision)  # (2)
+        if _foreign(caller, resource):
+            raise NotFound()
+        raise Forbidden(policies=list(decision.policies))
+
+    async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
+        """What the caller may read, as a filter. May admit nothing; that is not an error."""
+        return self._decisions.scope(caller, action, self.cell_region)
+
+    def decide_each(self, caller: Caller, action: Action, resources: Sequence[Resource]) -> Sequence[Decision]:
+        """The full decision for each resource: for hits that a scope already admitted, and for lists of what may show."""
+        return self._decisions.decide_many([Request(caller, action, each, self.cell_region) for each in resources])
+
+    def event(
+        self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]
+    ) -> AuditEvent:
+        """An event about this access, to be appended in the use case's own transaction."""
+        return event_of(self._clock, caller, action, resource, outcome, **fields)
+
+    async def record(
+        self,
+        caller: Caller,
+        action: Action,
+        resource: Resource,
+        outcome: Outcome,
+        decision: Decision,
+        **fields: Unpack[EventFields],
+    ) -> UUID:
+        """Append the event durably and give its id; raises ``AuditUnavailable``, and then nothing may be released."""
+        fields.setdefault("policies", decision.policies)
+        fields.setdefault("bundle_digest", decision.bundle_digest)
+        event = self.event(caller, action, resource, outcome, **fields)
+        await self._log.append(event)
+        return event.id
+
+    async def append(self, *events: AuditEvent) -> None:
+        """Append events that no decision led to, such as a failed authentication; durable when it returns, or raises."""
+        await self._log.append(*events)
+
+
+def _foreign(caller: Caller, resource: Resource) -> bool:
+    """Whether the resource lies in another tenant, whose very existence must not show."""
+    tenant_id = getattr(resource, "tenant_id", None)
+    return tenant_id is not None and tenant_id != caller.tenant.id

@@ -1,0 +1,126 @@
+"""One database, SQLite or PostgreSQL, and its units of work."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from domicile.adapters.db import postgres, sqlite
+from domicile.adapters.db.address import database_address
+from domicile.adapters.db.audit_rows import SqlAuditAppender
+from domicile.adapters.db.collections import SqlCollections
+from domicile.adapters.db.conversations import SqlConversations, SqlIdempotency
+from domicile.adapters.db.credentials import SqlCredentials
+from domicile.adapters.db.documents import SqlDocuments
+from domicile.adapters.db.jobs import SqlJobs
+from domicile.adapters.db.keys import SqlKeys
+from domicile.adapters.db.people import SqlPrincipals, SqlTenants
+from domicile.adapters.db.revision import check_revision, current_revision
+from domicile.adapters.db.transaction import Transaction, transaction
+from domicile.ports.repositories import (
+    CollectionRepository,
+    ConversationRepository,
+    CredentialRepository,
+    DocumentRepository,
+    IdempotencyRepository,
+    JobRepository,
+    KeyRepository,
+    PrincipalRepository,
+    TenantRepository,
+)
+
+#: Seconds that SQLite waits for a writer in another process before it says that the database is locked.
+BUSY_SECONDS = 10.0
+
+
+class SqlUnitOfWork:
+    """Implements ``UnitOfWork``."""
+
+    tenants: TenantRepository
+    principals: PrincipalRepository
+    credentials: CredentialRepository
+    collections: CollectionRepository
+    documents: DocumentRepository
+    jobs: JobRepository
+    keys: KeyRepository
+    conversations: ConversationRepository
+    idempotency: IdempotencyRepository
+    audit: SqlAuditAppender
+
+    def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
+        self._opening = opening
+
+    async def __aenter__(self) -> Self:
+        self._transaction = open_ = await self._opening.__aenter__()
+        self.tenants = SqlTenants(open_)
+        self.principals = SqlPrincipals(open_)
+        self.credentials = SqlCredentials(open_)
+        self.collections = SqlCollections(open_)
+        self.documents = SqlDocuments(open_)
+        self.jobs = SqlJobs(open_)
+        self.keys = SqlKeys(open_)
+        self.conversations = SqlConversations(open_)
+        self.idempotency = SqlIdempotency(open_)
+        self.audit = SqlAuditAppender(open_)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opening.__aexit__(kind, error, trace)
+
+    async def commit(self) -> None:
+        """The audit entries go last, so that others who append wait for this commit only, not for the whole unit."""
+        await self.audit.write()
+        await self._transaction.commit()
+
+
+class SqlDatabase:
+    """Implements ``Database``. Belongs to one event loop. Connects when it is first used."""
+
+    def __init__(self, url: str, *, password: str = "", busy_seconds: float = BUSY_SECONDS) -> None:
+        """The URL is ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/NAME``.
+
+        The password goes beside it, so that no URL in a log can hold it. Raises ``ConfigurationError`` for another URL.
+        """
+        address = database_address(url, password)
+        self._turn: asyncio.Lock | None = None
+        if address.get_backend_name() == "sqlite":
+            path = address.database or ""
+            self._reading = sqlite.reading_engine(path, busy_seconds)
+            self._writing = sqlite.writing_engine(path, busy_seconds)
+            self._turn = asyncio.Lock()
+        else:
+            self._writing = postgres.writing_engine(address)
+            self._reading = postgres.reading_engine(self._writing)
+
+    def reading(self) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self.reading_transaction())
+
+    def writing(self) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self.writing_transaction())
+
+    def reading_transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A bare transaction, for this adapter's own statements."""
+        return transaction(self._reading)
+
+    def writing_transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A bare transaction that may write, in the same queue as the units of work."""
+        return transaction(self._writing, self._turn)
+
+    async def ping(self) -> None:
+        """Also raises ``SchemaNewer``, for a database that a later version has upgraded."""
+        async with self.reading_transaction() as open_:
+            check_revision(await current_revision(open_))
+
+    async def close(self) -> None:
+        for engine in self._engines():
+            await engine.dispose()
+
+    def _engines(self) -> tuple[AsyncEngine, ...]:
+        # PostgreSQL's two engines share one pool, which is disposed of once.
+        return (self._writing,) if self._turn is None else (self._reading, self._writing)

@@ -1,0 +1,143 @@
+"""Ingest jobs and their items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from domicile.adapters.db.schema import job_items, jobs
+from domicile.adapters.db.transaction import Transaction
+from domicile.domain.documents import DocumentAttributes, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.errors import NotFound
+from domicile.domain.values import Classification, Region
+
+_ADD_JOB = insert(jobs)
+_ADD_ITEM = insert(job_items)
+_JOB = select(jobs).where(jobs.c.tenant_id == bindparam("tenant_id"), jobs.c.id == bindparam("id"))
+_ITEMS = select(job_items).where(job_items.c.job_id == bindparam("job_id")).order_by(job_items.c.ordinal)
+_PENDING = _ITEMS.where(job_items.c.state == ItemState.PENDING.value).limit(bindparam("at_most"))
+_SET_STAGE = update(job_items).where(job_items.c.id == bindparam("item_id")).values(stage=bindparam("stage"))
+_FINISH = (
+    update(job_items)
+    .where(job_items.c.id == bindparam("item_id"))
+    .values(state=bindparam("state"), failure=bindparam("failure"), failure_detail=bindparam("failure_detail"))
+)
+_SET_STATE = update(jobs).where(jobs.c.id == bindparam("job_id")).values(state=bindparam("state"))
+_UNFINISHED = (
+    select(jobs.c.id, jobs.c.tenant_id).where(jobs.c.state != JobState.DONE.value).order_by(jobs.c.created_at, jobs.c.id)
+)
+
+
+class SqlJobs:
+    """Implements ``JobRepository``."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, job: Job) -> None:
+        await self._transaction.run(
+            _ADD_JOB,
+            {
+                "id": job.id,
+                "tenant_id": job.tenant_id,
+                "collection_id": job.collection_id,
+                "principal_id": job.principal_id,
+                "state": job.state.value,
+                "created_at": job.created_at,
+            },
+        )
+        if job.items:
+            await self._transaction.run(_ADD_ITEM, [_columns(item) for item in job.items])
+
+    async def get(self, tenant_id: UUID, job_id: UUID) -> Job:
+        row = await self._transaction.first(_JOB, {"tenant_id": tenant_id, "id": job_id})
+        if row is None:
+            raise NotFound()
+        items = await self._transaction.all(_ITEMS, {"job_id": job_id})
+        return Job(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            collection_id=row.collection_id,
+            principal_id=row.principal_id,
+            state=JobState(row.state),
+            created_at=row.created_at,
+            items=tuple(_item(item) for item in items),
+        )
+
+    async def pending(self, job_id: UUID, limit: int) -> Sequence[JobItem]:
+        rows = await self._transaction.all(_PENDING, {"job_id": job_id, "at_most": limit})
+        return [_item(row) for row in rows]
+
+    async def set_stage(self, item_ids: Sequence[UUID], stage: Stage) -> None:
+        if item_ids:
+            rows = [{"item_id": item_id, "stage": stage.value} for item_id in item_ids]
+            await self._transaction.run(_SET_STAGE, rows)
+
+    async def finish(
+        self, item_id: UUID, state: ItemState, *, failure: str | None = None, failure_detail: str | None = None
+    ) -> None:
+        await self._transaction.run(
+            _FINISH,
+            {"item_id": item_id, "state": state.value, "failure": failure, "failure_detail": failure_detail},
+        )
+
+    async def set_state(self, job_id: UUID, state: JobState) -> None:
+        await self._transaction.run(_SET_STATE, {"job_id": job_id, "state": state.value})
+
+    async def unfinished(self) -> Sequence[tuple[UUID, UUID]]:
+        return [(row.id, row.tenant_id) for row in await self._transaction.all(_UNFINISHED)]
+
+
+def _columns(item: JobItem) -> Mapping[str, Any]:
+    attributes = item.attributes
+    return {
+        "id": item.id,
+        "job_id": item.job_id,
+        "ordinal": item.ordinal,
+        "document_id": item.document_id,
+        "version_id": item.version_id,
+        "data_key_id": item.data_key_id,
+        "tenant_id": attributes.tenant_id,
+        "collection_id": attributes.collection_id,
+        "region": attributes.region.name,
+        "classification": int(attributes.classification),
+        "groups": sorted(map(str, attributes.groups)),
+        "source_digest": item.source_digest,
+        "content_digest": item.content_digest,
+        "title_envelope": item.title_envelope,
+        "size_bytes": item.size_bytes,
+        "state": item.state.value,
+        "stage": item.stage.value,
+        "failure": item.failure,
+        "failure_detail": item.failure_detail,
+    }
+
+
+def _item(row: Row[Any]) -> JobItem:
+    return JobItem(
+        id=row.id,
+        job_id=row.job_id,
+        ordinal=row.ordinal,
+        document_id=row.document_id,
+        version_id=row.version_id,
+        data_key_id=row.data_key_id,
+        attributes=DocumentAttributes(
+            tenant_id=row.tenant_id,
+            document_id=row.document_id,
+            collection_id=row.collection_id,
+            region=Region(row.region),
+            classification=Classification(row.classification),
+            groups=frozenset(map(UUID, row.groups)),
+        ),
+        source_digest=row.source_digest,
+        content_digest=row.content_digest,
+        title_envelope=row.title_envelope,
+        size_bytes=row.size_bytes,
+        state=ItemState(row.state),
+        stage=Stage(row.stage),
+        failure=row.failure,
+        failure_detail=row.failure_detail,
+    )

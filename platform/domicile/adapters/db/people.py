@@ -1,0 +1,139 @@
+"""Tenants, their principals and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+
+from domicile.adapters.db.schema import groups, memberships, principals, sessions, tenants
+from domicile.adapters.db.transaction import Transaction
+from domicile.domain.errors import NotFound
+from domicile.domain.principals import Group, Principal, Tenant
+from domicile.domain.values import Classification, Region, Role
+
+# A statement that is built once is compiled once.
+_TENANT_BY_ID = select(tenants).where(tenants.c.id == bindparam("id"))
+_TENANT_BY_SLUG = select(tenants).where(tenants.c.slug == bindparam("slug"))
+_TENANTS = select(tenants).order_by(tenants.c.id)
+_ADD_TENANT = insert(tenants)
+
+_WITH_GROUPS = (
+    select(principals, memberships.c.group_id)
+    .outerjoin(memberships, memberships.c.principal_id == principals.c.id)
+    .order_by(principals.c.id)
+)
+_PRINCIPAL_BY_ID = _WITH_GROUPS.where(principals.c.id == bindparam("id"))
+_PRINCIPAL_BY_LOGIN = _WITH_GROUPS.where(principals.c.login == bindparam("login"))
+_PRINCIPALS_OF_TENANT = _WITH_GROUPS.where(principals.c.tenant_id == bindparam("tenant_id"))
+_ADD_PRINCIPAL = insert(principals)
+_ADD_MEMBERSHIP = insert(memberships)
+_SET_PASSWORD = update(principals).where(principals.c.id == bindparam("of")).values(password_hash=bindparam("password_hash"))
+_END_SESSIONS = delete(sessions).where(sessions.c.principal_id == bindparam("of"))
+
+_ADD_GROUP = insert(groups)
+_GROUPS_OF_TENANT = select(groups).where(groups.c.tenant_id == bindparam("tenant_id")).order_by(groups.c.slug)
+
+
+class SqlTenants:
+    """Implements ``TenantRepository``."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, tenant: Tenant) -> None:
+        await self._transaction.run(
+            _ADD_TENANT, {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "region": tenant.region.name}
+        )
+
+    async def get(self, tenant_id: UUID) -> Tenant:
+        return _tenant(await self._transaction.first(_TENANT_BY_ID, {"id": tenant_id}))
+
+    async def by_slug(self, slug: str) -> Tenant:
+        return _tenant(await self._transaction.first(_TENANT_BY_SLUG, {"slug": slug}))
+
+    async def all(self) -> Sequence[Tenant]:
+        return [_tenant(row) for row in await self._transaction.all(_TENANTS)]
+
+
+class SqlPrincipals:
+    """Implements ``PrincipalRepository``."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def add(self, principal: Principal, password_hash: str | None) -> None:
+        await self._transaction.run(
+            _ADD_PRINCIPAL,
+            {
+                "id": principal.id,
+                "tenant_id": principal.tenant_id,
+                "login": principal.login,
+                "display": principal.display,
+                "role": principal.role.value,
+                "clearance": int(principal.clearance),
+                "disabled": principal.disabled,
+                "password_hash": password_hash,
+            },
+        )
+        if principal.groups:
+            await self._transaction.run(
+                _ADD_MEMBERSHIP,
+                [{"principal_id": principal.id, "group_id": group_id} for group_id in sorted(principal.groups)],
+            )
+
+    async def get(self, principal_id: UUID) -> Principal:
+        found = _principals(await self._transaction.all(_PRINCIPAL_BY_ID, {"id": principal_id}))
+        if not found:
+            raise NotFound()
+        return found[0]
+
+    async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
+        rows = await self._transaction.all(_PRINCIPAL_BY_LOGIN, {"login": login})
+        return (_principals(rows)[0], rows[0].password_hash) if rows else None
+
+    async def set_password(self, principal_id: UUID, password_hash: str) -> None:
+        changed = await self._transaction.run(_SET_PASSWORD, {"of": principal_id, "password_hash": password_hash})
+        if not changed:
+            raise NotFound()
+        await self._transaction.run(_END_SESSIONS, {"of": principal_id})
+
+    async def of_tenant(self, tenant_id: UUID) -> Sequence[Principal]:
+        return _principals(await self._transaction.all(_PRINCIPALS_OF_TENANT, {"tenant_id": tenant_id}))
+
+    async def add_group(self, group: Group) -> None:
+        await self._transaction.run(_ADD_GROUP, {"id": group.id, "tenant_id": group.tenant_id, "slug": group.slug})
+
+    async def groups(self, tenant_id: UUID) -> Sequence[Group]:
+        rows = await self._transaction.all(_GROUPS_OF_TENANT, {"tenant_id": tenant_id})
+        return [Group(row.id, row.tenant_id, row.slug) for row in rows]
+
+
+def _tenant(row: Row[Any] | None) -> Tenant:
+    if row is None:
+        raise NotFound()
+    return Tenant(row.id, row.slug, row.name, Region(row.region))
+
+
+def _principals(rows: Sequence[Row[Any]]) -> list[Principal]:
+    """One principal from each run of rows that differ in the group only."""
+    first: dict[UUID, Row[Any]] = {}
+    groups_of: dict[UUID, set[UUID]] = {}
+    for row in rows:
+        first.setdefault(row.id, row)
+        groups_of.setdefault(row.id, set()).update([row.group_id] if row.group_id else [])
+    return [
+        Principal(
+            id=row.id,
+            tenant_id=row.tenant_id,
+            login=row.login,
+            display=row.display,
+            role=Role(row.role),
+            clearance=Classification(row.clearance),
+            groups=frozenset(groups_of[row.id]),
+            disabled=row.disabled,
+        )
+        for row in first.values()
+    ]

@@ -1,0 +1,282 @@
+"""The tables, once for SQLite and PostgreSQL. ``migrations/`` makes them; a test compares the two.
+
+No foreign key cascades: what is deleted is named where it is deleted. Nothing refers to a data key by foreign key, because
+destroying a key has to be possible whatever else still exists. ``audit_entries`` refers to nothing, so nothing that is
+deleted can take an entry with it, and its triggers (see the migration) refuse every change.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+
+#: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
+REVISIONS = ("0001",)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in, UTC out, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone cannot be stored.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+#: A set of ids or names, or nothing at all (SQL's NULL, not JSON's).
+_SET = JSON(none_as_null=True)
+#: On SQLite only INTEGER, not BIGINT, makes the primary key the row's own number.
+_POSITION = BigInteger().with_variant(Integer(), "sqlite")
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("slug", String(64), nullable=False),
+    Column("name", String, nullable=False),
+    Column("region", String(64), nullable=False),
+    UniqueConstraint("slug"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("slug", String(64), nullable=False),
+    UniqueConstraint("tenant_id", "slug"),
+)
+
+principals = Table(
+    "principals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False, index=True),
+    Column("login", String, nullable=False),
+    Column("display", String, nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("clearance", SmallInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("password_hash", String),
+    UniqueConstraint("login"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("principal_id", ForeignKey(principals.c.id), primary_key=True),
+    Column("group_id", ForeignKey(groups.c.id), primary_key=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False, index=True),
+    Column("principal_id", ForeignKey(principals.c.id), nullable=False),
+    Column("label", String, nullable=False),
+    Column("prefix", String, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("verbs", _SET),
+    Column("collections", _SET),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+    UniqueConstraint("secret_hash"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("principal_id", ForeignKey(principals.c.id), nullable=False, index=True),
+    Column("csrf_token", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("slug", String(64), nullable=False),
+    Column("region", String(64), nullable=False),
+    UniqueConstraint("tenant_id", "slug"),
+)
+
+#: A document with its current version in one row, so that publishing a version is one statement for all to see.
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("collection_id", ForeignKey(collections.c.id), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("classification", SmallInteger, nullable=False),
+    Column("source_digest", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    Column("data_key_id", Uuid, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("title_envelope", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("chunk_count", Integer, nullable=False),
+    Column("version_created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("version_id"),
+    UniqueConstraint("tenant_id", "collection_id", "source_digest"),
+)
+
+document_groups = Table(
+    "document_groups",
+    metadata,
+    Column("document_id", ForeignKey(documents.c.id), primary_key=True),
+    Column("group_id", ForeignKey(groups.c.id), primary_key=True),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("collection_id", ForeignKey(collections.c.id), nullable=False),
+    Column("principal_id", ForeignKey(principals.c.id), nullable=False),
+    Column("state", String(32), nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: ``groups`` is a copy for the job alone: policy and the stores read a document's groups from ``document_groups``.
+job_items = Table(
+    "job_items",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", ForeignKey(jobs.c.id), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("document_id", Uuid, nullable=False),
+    Column("version_id", Uuid, nullable=False),
+    Column("data_key_id", Uuid, nullable=False),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("collection_id", ForeignKey(collections.c.id), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("classification", SmallInteger, nullable=False),
+    Column("groups", _SET, nullable=False),
+    Column("source_digest", LargeBinary, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("title_envelope", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("stage", String(32), nullable=False),
+    Column("failure", String(64)),
+    Column("failure_detail", String),
+    UniqueConstraint("job_id", "ordinal"),
+    Index(None, "state", "job_id"),
+)
+
+tenant_keys = Table(
+    "tenant_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("tenant_id"),
+)
+
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("principal_id", ForeignKey(principals.c.id), nullable=False),
+    Column("data_key_id", Uuid, nullable=False),
+    Column("title_envelope", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index(None, "principal_id", "updated_at"),
+)
+
+exchanges = Table(
+    "exchanges",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("conversation_id", ForeignKey(conversations.c.id), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("body_envelope", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("conversation_id", "ordinal"),
+)
+
+idempotent_replies = Table(
+    "idempotent_replies",
+    metadata,
+    Column("principal_id", ForeignKey(principals.c.id), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: ``body`` holds the canonical bytes (``domicile.audit.encoding``); the columns beside it are there to be searched by.
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("position", _POSITION, primary_key=True, autoincrement=False),
+    Column("id", Uuid, nullable=False),
+    Column("tenant_id", Uuid),
+    Column("principal_id", Uuid),
+    Column("time", UtcDateTime, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("id"),
+    Index(None, "tenant_id", "position"),
+)

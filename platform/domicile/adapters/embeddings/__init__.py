@@ -1,0 +1,1 @@
+"""Text to vectors: sentence-transformers, and BM25 term weights."""

@@ -1,0 +1,1 @@
+"""One process per embedded cell, and how others find it."""

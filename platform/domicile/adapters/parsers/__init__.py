@@ -1,0 +1,1 @@
+"""Files to text, in a confined child process."""

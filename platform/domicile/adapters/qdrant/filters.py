@@ -1,0 +1,155 @@
+"""A retrieval scope as a Qdrant filter, exactly: whatever the filter admits, ``policy.scope.admits`` admits, and nothing less.
+
+The scope is first reduced, so that no engine ever meets a degenerate condition (an empty ``should`` means *everything* to
+Qdrant, where the scope's empty alternative means *nothing*). Both engines speak the same language in different classes;
+a ``Dialect`` is those few classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar, assert_never
+
+from domicile.policy.scope import AllOf, AnyOf, Between, Everything, Field, Intersects, IsEmpty, Not, Nothing, OneOf, Scope
+
+Condition = Any
+FilterT_co = TypeVar("FilterT_co", covariant=True)
+
+
+class Dialect(Protocol, Generic[FilterT_co]):
+    """The vocabulary of one engine."""
+
+    def one_of(self, key: str, values: Sequence[str] | Sequence[int]) -> Condition:
+        """The field holds at least one of these values, of which there is at least one."""
+        ...
+
+    def between(self, key: str, low: int | None, high: int | None) -> Condition: ...
+
+    def empty(self, key: str) -> Condition: ...
+
+    def filter(
+        self, *, must: Sequence[Condition] = (), should: Sequence[Condition] = (), must_not: Sequence[Condition] = ()
+    ) -> FilterT_co:
+        """Without any condition it admits everything."""
+        ...
+
+
+def compile_scope(scope: Scope, dialect: Dialect[FilterT_co]) -> FilterT_co:
+    """The filter that admits exactly the points of the documents that the scope admits."""
+    return _whole(reduce_scope(scope), dialect)
+
+
+def reduce_scope(scope: Scope) -> Scope:
+    """An equivalent scope in which ``Everything`` and ``Nothing`` stand only at the top, and no alternative is empty."""
+    match scope:
+        case Everything() | Nothing():
+            return scope
+        case OneOf(name, values) | Intersects(name, values):
+            return OneOf(name, _storable(name, values)) if _storable(name, values) else Nothing()
+        case Between(_, low, high):
+            return Everything() if low is None and high is None else scope
+        case IsEmpty(name):
+            # Only a document's groups can be empty; every other field always has its one value.
+            return scope if name is Field.GROUPS else Nothing()
+        case AllOf(parts):
+            return _all_of(tuple(reduce_scope(part) for part in parts))
+        case AnyOf(parts):
+            return _any_of(tuple(reduce_scope(part) for part in parts))
+        case Not(part):
+            return _negated(reduce_scope(part))
+        case _:
+            assert_never(scope)
+
+
+def term_corpus(scope: Scope) -> Scope:
+    """The points whose terms BM25 may count: all of the tenants that the scope names, else only what it admits.
+
+    Counting over more would let one tenant infer another's vocabulary from its own scores.
+    """
+    tenants = _named_tenants(reduce_scope(scope))
+    return scope if tenants is None else OneOf(Field.TENANT, tenants)
+
+
+def _named_tenants(scope: Scope) -> frozenset[str] | None:
+    """Tenants outside of which the scope admits nothing; ``None`` where it does not bind the tenant."""
+    match scope:
+        case OneOf(Field.TENANT, values):
+            return values
+        case Nothing():
+            return frozenset()
+        case AllOf(parts):
+            bounds = [bound for part in parts if (bound := _named_tenants(part)) is not None]
+            return frozenset.intersection(*bounds) if bounds else None
+        case AnyOf(parts):
+            alternatives = [_named_tenants(part) for part in parts]
+            known = [bound for bound in alternatives if bound is not None]
+            return frozenset[str]().union(*known) if len(known) == len(alternatives) else None
+        case _:
+            return None
+
+
+def _storable(name: Field, values: frozenset[str]) -> frozenset[str]:
+    """The values that the field can hold at all: a classification is stored as an integer, every other field as text."""
+    if name is not Field.CLASSIFICATION:
+        return values
+    return frozenset(value for value in values if value.isascii() and value.isdecimal() and str(int(value)) == value)
+
+
+def _all_of(parts: tuple[Scope, ...]) -> Scope:
+    if any(isinstance(part, Nothing) for part in parts):
+        return Nothing()
+    return _flat(AllOf, tuple(part for part in parts if not isinstance(part, Everything)), Everything())
+
+
+def _any_of(parts: tuple[Scope, ...]) -> Scope:
+    if any(isinstance(part, Everything) for part in parts):
+        return Everything()
+    return _flat(AnyOf, tuple(part for part in parts if not isinstance(part, Nothing)), Nothing())
+
+
+def _flat(node: type[AllOf] | type[AnyOf], parts: tuple[Scope, ...], without_parts: Scope) -> Scope:
+    if not parts:
+        return without_parts
+    return parts[0] if len(parts) == 1 else node(parts)
+
+
+def _negated(scope: Scope) -> Scope:
+    match scope:
+        case Everything():
+            return Nothing()
+        case Nothing():
+            return Everything()
+        case Not(part):
+            return part
+        case _:
+            return Not(scope)
+
+
+def _whole(scope: Scope, dialect: Dialect[FilterT_co]) -> FilterT_co:
+    match scope:
+        case Everything():
+            return dialect.filter()
+        case Nothing():
+            return dialect.filter(must_not=[dialect.filter()])
+        case AllOf(parts):
+            return dialect.filter(must=[_condition(part, dialect) for part in parts])
+        case AnyOf(parts):
+            return dialect.filter(should=[_condition(part, dialect) for part in parts])
+        case Not(part):
+            return dialect.filter(must_not=[_condition(part, dialect)])
+        case _:
+            return dialect.filter(must=[_condition(scope, dialect)])
+
+
+def _condition(scope: Scope, dialect: Dialect[FilterT_co]) -> Condition:
+    match scope:
+        case OneOf(Field.CLASSIFICATION as name, values):
+            return dialect.one_of(name, sorted(int(value) for value in values))
+        case OneOf(name, values):
+            return dialect.one_of(name, sorted(values))
+        case Between(_, low, high):
+            return dialect.between(Field.CLASSIFICATION, low, high)
+        case IsEmpty(name):
+            return dialect.empty(name)
+        case _:
+            return _whole(scope, dialect)

@@ -1,0 +1,72 @@
+"""How a chunk lies in a Qdrant collection: the same layout, embedded or on a server.
+
+The payload holds opaque ids, the filter attributes and the chunk's text as an envelope. The engine takes JSON, so the
+envelope is base64 text: a third larger, and the cheapest encoding that both engines pass through unchanged.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from domicile.domain.errors import VectorIndexUnavailable
+from domicile.policy.scope import Field
+from domicile.ports.vector_index import IndexHit, IndexPoint
+
+DENSE = "dense"
+SPARSE = "sparse"
+VERSION = "version"
+ORDINAL = "ordinal"
+ENVELOPE = "envelope"
+
+#: What a hit is made of; the attributes stay in the engine.
+HIT_FIELDS = [VERSION, Field.DOCUMENT.value, ORDINAL, ENVELOPE]
+
+#: Fields with an index of exact values; ``Field.CLASSIFICATION`` has one of integers, and the tenant's is the main one.
+KEYWORDS = (Field.DOCUMENT.value, Field.COLLECTION.value, Field.REGION.value, Field.GROUPS.value, VERSION)
+
+#: Below this many admitted points, comparing each one's terms is faster than walking the inverted index (measured at
+#: 100,000 points, 2,000 of them admitted: 0.9 against 2.8 ms).
+SPARSE_FULL_SCAN_POINTS = 5000
+
+
+def collection_name(model: str, dimensions: int) -> str:
+    """Names the collection for the embedding model: vectors of two models never meet in one index."""
+    slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")
+    return f"{slug}-{dimensions}"
+
+
+def payload_of(point: IndexPoint) -> dict[str, Any]:
+    attributes = point.attributes
+    return {
+        Field.TENANT.value: str(attributes.tenant_id),
+        Field.DOCUMENT.value: str(attributes.document_id),
+        Field.COLLECTION.value: str(attributes.collection_id),
+        Field.REGION.value: attributes.region.name,
+        Field.CLASSIFICATION.value: int(attributes.classification),
+        Field.GROUPS.value: sorted(str(group) for group in attributes.groups),
+        VERSION: str(point.version_id),
+        ORDINAL: point.ordinal,
+        ENVELOPE: base64.b64encode(point.envelope).decode("ascii"),
+    }
+
+
+def hit_of(chunk_id: UUID, score: float, payload: Mapping[str, Any]) -> IndexHit:
+    return IndexHit(
+        chunk_id=chunk_id,
+        version_id=UUID(payload[VERSION]),
+        document_id=UUID(payload[Field.DOCUMENT.value]),
+        ordinal=payload[ORDINAL],
+        score=score,
+        envelope=base64.b64decode(payload[ENVELOPE]),
+    )
+
+
+def batches(points: Sequence[IndexPoint], size: int, dimensions: int) -> Iterator[Sequence[IndexPoint]]:
+    """Slices of at most ``size`` points. Raises before the first one if any vector has another length."""
+    if any(point.dense.shape != (dimensions,) for point in points):
+        raise VectorIndexUnavailable(f"This index holds vectors of {dimensions} dimensions only.")
+    return (points[start : start + size] for start in range(0, len(points), size))

@@ -1,0 +1,248 @@
+"""The vector index on a Qdrant server or cluster.
+
+Importing the client takes two seconds, so it happens when an index is made and not when this module is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from domicile.adapters.qdrant.filters import Condition, compile_scope, reduce_scope, term_corpus
+from domicile.adapters.qdrant.points import (
+    DENSE,
+    HIT_FIELDS,
+    KEYWORDS,
+    SPARSE,
+    VERSION,
+    batches,
+    collection_name,
+    hit_of,
+    payload_of,
+)
+from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexUnavailable
+from domicile.policy.scope import Field, Nothing, RetrievalScope
+from domicile.ports.vector_index import IndexHit, IndexPoint, LegHits, SparseVector, Vector
+
+if TYPE_CHECKING:
+    from qdrant_client import AsyncQdrantClient, models
+
+T = TypeVar("T")
+
+#: Points of one request; at some kilobytes a point it stays far below the 4 MiB that gRPC takes.
+UPSERT_POINTS = 64
+#: Versions that one facet lists at most.
+MOST_VERSIONS = 10_000_000
+#: Seconds that one request may take, and the pauses before it is sent again after a transient failure.
+TIMEOUT_SECONDS = 15
+PAUSES_SECONDS = (0.1, 0.5)
+#: Older servers ignore the corpus of the term statistics, which would then be counted over all tenants (invariant 2).
+OLDEST_SERVER = (1, 19)
+
+
+class ServerDialect:
+    """Filters in the client's classes."""
+
+    def __init__(self) -> None:
+        from qdrant_client import models
+
+        self.models = models
+
+    def one_of(self, key: str, values: Sequence[str] | Sequence[int]) -> Condition:
+        return self.models.FieldCondition(key=key, match=self.models.MatchAny(any=list(values)))  # type: ignore[arg-type]
+
+    def between(self, key: str, low: int | None, high: int | None) -> Condition:
+        return self.models.FieldCondition(key=key, range=self.models.Range(gte=low, lte=high))
+
+    def empty(self, key: str) -> Condition:
+        return self.models.IsEmptyCondition(is_empty=self.models.PayloadField(key=key))
+
+    def filter(
+        self, *, must: Sequence[Condition] = (), should: Sequence[Condition] = (), must_not: Sequence[Condition] = ()
+    ) -> models.Filter:
+        return self.models.Filter(must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None)
+
+
+class ServerVectorIndex:
+    """Implements ``ports.vector_index.VectorIndex``. The collection is made at first use, so a cell can start before it."""
+
+    def __init__(self, client: AsyncQdrantClient, *, model: str, dimensions: int) -> None:
+        self._dialect = ServerDialect()
+        self._models = self._dialect.models
+        self._client = client
+        self._collection = collection_name(model, dimensions)
+        self._dimensions = dimensions
+        self._prepared = False
+        self._preparing = asyncio.Lock()
+
+    @classmethod
+    def connect(
+        cls, url: str, *, model: str, dimensions: int, api_key: str | None = None, grpc_port: int = 6334
+    ) -> ServerVectorIndex:
+        """An index on the server at ``url``, spoken to over gRPC. Nothing is sent yet.
+
+        Neither transport takes a proxy from the environment: the server is reached where it was declared to be.
+        """
+        from qdrant_client import AsyncQdrantClient
+
+        client = AsyncQdrantClient(
+            url=url,
+            api_key=api_key,
+            prefer_grpc=True,
+            grpc_port=grpc_port,
+            grpc_options={"grpc.enable_http_proxy": 0},
+            timeout=TIMEOUT_SECONDS,
+            check_compatibility=False,
+            trust_env=False,
+        )
+        return cls(client, model=model, dimensions=dimensions)
+
+    async def upsert(self, points: Sequence[IndexPoint]) -> None:
+        for batch in batches(points, UPSERT_POINTS, self._dimensions):
+            structs = [self._point(point) for point in batch]
+            await self._call(lambda structs=structs: self._client.upsert(self._collection, structs, wait=True))  # type: ignore[misc]
+
+    async def search(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> LegHits:
+        if isinstance(reduce_scope(scope.tree), Nothing):
+            return LegHits((), ())
+        requests = self._legs(dense, sparse, scope, limit)
+        answers = await self._call(lambda: self._client.query_batch_points(self._collection, requests))
+        hits = [tuple(_hit(point) for point in answer.points) for answer in answers]
+        return LegHits(dense=hits[0], sparse=hits[1] if len(hits) > 1 else ())
+
+    async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
+        if not version_ids:
+            return
+        theirs = self._dialect.filter(must=[self._dialect.one_of(VERSION, [str(version) for version in version_ids])])
+        selector = self._models.FilterSelector(filter=theirs)
+        await self._call(lambda: self._client.delete(self._collection, selector, wait=True))
+
+    async def count(self, scope: RetrievalScope) -> int:
+        admitted = compile_scope(scope.tree, self._dialect)
+        return (await self._call(lambda: self._client.count(self._collection, admitted, exact=True))).count
+
+    async def version_ids(self) -> frozenset[UUID]:
+        facet = await self._call(lambda: self._client.facet(self._collection, VERSION, limit=MOST_VERSIONS, exact=True))
+        return frozenset(UUID(str(hit.value)) for hit in facet.hits if hit.count)
+
+    async def ping(self) -> None:
+        await self._call(lambda: self._client.collection_exists(self._collection))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Send the request once the collection is there. Every request may be repeated, since all are idempotent."""
+        if not self._prepared:
+            async with self._preparing:
+                if not self._prepared:
+                    await _with_retries(self._prepare)
+                    self._prepared = True
+        return await _with_retries(request)
+
+    async def _prepare(self) -> None:
+        version = re.match(r"(\d+)\.(\d+)", (await self._client.info()).version)
+        if version is None or (int(version[1]), int(version[2])) < OLDEST_SERVER:
+            raise ConfigurationError("The Qdrant server is too old.", hint="Use version 1.19 or newer.")
+        if not await self._client.collection_exists(self._collection):
+            await self._create()
+        await self._check_dimensions()
+
+    async def _create(self) -> None:
+        models = self._models
+        await self._client.create_collection(
+            self._collection,
+            # Vectors come normalised, so their product is the cosine.
+            vectors_config={DENSE: models.VectorParams(size=self._dimensions, distance=models.Distance.DOT)},
+            sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            # Every question lies within a tenant: a graph for each tenant, and none over all of them.
+            hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
+        )
+        for key, schema in self._payload_indexes().items():
+            await self._client.create_payload_index(self._collection, key, schema, wait=True)
+
+    def _payload_indexes(self) -> dict[str, Any]:
+        models = self._models
+        keyword = models.KeywordIndexType.KEYWORD
+        return {
+            Field.TENANT.value: models.KeywordIndexParams(type=keyword, is_tenant=True),
+            Field.CLASSIFICATION.value: models.IntegerIndexParams(
+                type=models.IntegerIndexType.INTEGER, lookup=True, range=True
+            ),
+            **{key: models.KeywordIndexParams(type=keyword) for key in KEYWORDS},
+        }
+
+    async def _check_dimensions(self) -> None:
+        params = (await self._client.get_collection(self._collection)).config.params.vectors
+        dense = params.get(DENSE) if isinstance(params, dict) else None
+        if dense is None or dense.size != self._dimensions:
+            raise ConfigurationError("The vector collection on the server was made for other vectors.")
+
+    def _point(self, point: IndexPoint) -> models.PointStruct:
+        vectors: Any = {DENSE: point.dense.tolist(), SPARSE: self._terms(point.sparse)}
+        struct: models.PointStruct = self._models.PointStruct(id=str(point.chunk_id), vector=vectors, payload=payload_of(point))
+        return struct
+
+    def _terms(self, sparse: SparseVector) -> models.SparseVector:
+        terms: models.SparseVector = self._models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
+        return terms
+
+    def _legs(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> list[models.QueryRequest]:
+        """The dense leg, and the sparse one if the question has any term; both within the scope."""
+        models = self._models
+        common = {
+            "filter": compile_scope(scope.tree, self._dialect),
+            "limit": limit,
+            "with_payload": models.PayloadSelectorInclude(include=HIT_FIELDS),
+        }
+        legs = [models.QueryRequest(query=dense.tolist(), using=DENSE, **common)]
+        if sparse.indices:
+            corpus = models.IdfCorpusParams(corpus=compile_scope(term_corpus(scope.tree), self._dialect))
+            params = models.SearchParams(idf=corpus)
+            legs.append(models.QueryRequest(query=self._terms(sparse), using=SPARSE, params=params, **common))
+        return legs
+
+
+def _hit(point: models.ScoredPoint) -> IndexHit:
+    return hit_of(UUID(str(point.id)), point.score, point.payload or {})
+
+
+async def _with_retries(request: Callable[[], Awaitable[T]]) -> T:
+    """What the request returns; a transient failure is tried again after each pause. The last failure is translated."""
+    from grpc import RpcError  # type: ignore[import-untyped]
+    from qdrant_client.common.client_exceptions import QdrantException
+    from qdrant_client.http.exceptions import ApiException
+
+    for pause in (*PAUSES_SECONDS, None):
+        try:
+            return await request()
+        except (RpcError, ApiException, QdrantException) as error:
+            if pause is None or not _is_transient(error):
+                raise _translation(error) from None
+            await asyncio.sleep(pause)
+    raise AssertionError  # The last round returns or raises.
+
+
+def _status(error: Exception) -> str:
+    """gRPC's name of the failure, or HTTP's number of it; empty where the server was not reached."""
+    code = getattr(error, "code", None)
+    if callable(code):
+        return str(code().name)
+    return str(getattr(error, "status_code", None) or "")
+
+
+def _is_transient(error: Exception) -> bool:
+    status = _status(error)
+    return not status or status in {"UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED", "429", "502", "503", "504"}
+
+
+def _translation(error: Exception) -> VectorIndexUnavailable | StorageFull | ConfigurationError:
+    """Without the server's own message, which may name values. ``from None`` where it is raised, for the same reason."""
+    if _status(error) in {"UNAUTHENTICATED", "PERMISSION_DENIED", "401", "403"}:
+        return ConfigurationError("The Qdrant server does not accept the API key.", hint="Check DOMICILE_QDRANT_API_KEY_FILE.")
+    if "No space left" in str(error) or _status(error) == "507":
+        return StorageFull()
+    return VectorIndexUnavailable()

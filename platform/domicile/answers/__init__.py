@@ -1,0 +1,1 @@
+"""A question's whole way: retrieve, choose a model, audit, generate, remember. Composes retrieval and generation."""

@@ -1,0 +1,1 @@
+"""Audit events and their canonical encoding. Stores nothing and deletes nothing."""

@@ -1,0 +1,9 @@
+"""The composition root: the only room that knows everything. Builds a cell from its settings, or refuses to.
+
+Heavy adapters are imported where they are built, so that a command which needs only the database does not load a model.
+"""
+
+from domicile.bootstrap.cell import Cell, open_cell
+from domicile.bootstrap.office import Office, database_revisions, initialise_cell, open_office, upgrade_database
+
+__all__ = ["Cell", "Office", "database_revisions", "initialise_cell", "open_cell", "open_office", "upgrade_database"]

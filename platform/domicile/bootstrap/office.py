@@ -1,0 +1,146 @@
+"""What the operator's commands need: the database, and who may do what in it. Opens no index and loads no model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from domicile.access.administration import Administration
+from domicile.access.gate import Gate
+from domicile.access.journal import Journal
+from domicile.adapters.db.audit_store import SqlAuditLog
+from domicile.adapters.db.migrate import revisions, upgrade
+from domicile.adapters.identity.argon2 import Argon2Hasher
+from domicile.adapters.identity.clock import SystemClock
+from domicile.adapters.lock.folder import FolderLock, Holder
+from domicile.bootstrap.residency import cell_region, check_residency, component_regions
+from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
+from domicile.config import Settings, load_settings, read_secret, resource_dir
+from domicile.domain.errors import ConfigurationError
+from domicile.domain.principals import Caller
+from domicile.domain.values import Region
+from domicile.policy.bundle import PolicyBundle
+from domicile.policy.decision import DecisionPoint
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Administration and the audit log of one cell."""
+
+    administration: Administration
+    journal: Journal
+    region: Region
+
+    async def operator(self, tenant_slug: str) -> Caller:
+        """The operator, acting on that tenant; raises ``NotFound``."""
+        return self.administration.operator_caller(await self.administration.tenant(tenant_slug))
+
+
+def decision_point(settings: Settings) -> DecisionPoint:
+    """Policies of the cell, parsed and checked; raises ``PolicyInvalid``."""
+    folder = settings.policy_dir or resource_dir("policies")
+    try:
+        texts = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
+        schema = (folder / "schema.cedarschema").read_text("utf-8")
+    except OSError:
+        raise ConfigurationError(f"There are no policies in {folder}.", hint="Set DOMICILE_POLICY_DIR.") from None
+    return DecisionPoint(PolicyBundle.parse(schema, texts), component_regions(settings))
+
+
+@asynccontextmanager
+async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]:
+    """For one command; works beside a running service."""
+    settings = settings or load_settings()
+    clock = SystemClock()
+    decisions = decision_point(settings)
+    check_residency(settings, decisions, clock)
+    require_cell(settings)
+    store = database(settings)
+    log = SqlAuditLog(store)
+    hasher = Argon2Hasher()
+    try:
+        await store.ping()
+        gate = Gate(decisions, log, clock, cell_region(settings))
+        administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
+        yield Office(administration, Journal(log=log, gate=gate), cell_region(settings))
+    finally:
+        await log.close()
+        await hasher.close()
+        await store.close()
+
+
+async def initialise_cell(settings: Settings) -> None:
+    """Make the folder, the root key and the database of a new cell. Does nothing to one that is complete.
+
+    A root key is only made where there is no data yet: one that is missing beside data is lost, and a new one would hide that.
+    """
+    check_jobs(settings)
+    check_residency(settings, decision_point(settings), SystemClock())
+    _make_private(settings.data_dir)
+    _make_private(settings.root_key_path.parent)
+    provider = key_provider(settings)
+    if not provider.exists():
+        if await _has_tenants(settings):
+            raise _key_missing(settings)
+        provider.create()
+    provider.load()
+    await upgrade_database(settings)
+
+
+def require_cell(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` unless there is a cell that can be opened."""
+    if not settings.data_dir.is_dir():
+        raise ConfigurationError(f"There is no cell in {settings.data_dir}.", hint="Make one with 'domicile init'.")
+    if not key_provider(settings).exists():
+        raise _key_missing(settings)
+
+
+async def upgrade_database(settings: Settings | None = None) -> tuple[str | None, str]:
+    """The schema before and after. Raises ``StoreHeld`` while a service has the cell."""
+    settings = settings or load_settings()
+    lock = hold(settings, "domicile db upgrade")
+    try:
+        url, password = database_url(settings), read_secret(settings.database_password_file)
+        return await upgrade(url, folder=resource_dir("migrations"), password=password)
+    finally:
+        if lock:
+            lock.release()
+
+
+async def database_revisions(settings: Settings | None = None) -> tuple[str | None, str]:
+    """The schema that the database has, and the one that this version needs."""
+    settings = settings or load_settings()
+    return await revisions(database_url(settings), password=read_secret(settings.database_password_file))
+
+
+def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
+    """The cell's lock, where only one process may have it; raises ``StoreHeld``, naming the process that does."""
+    if not is_embedded(settings):
+        return None
+    return FolderLock.acquire(settings.data_dir, Holder.this_process(command, url))
+
+
+async def _has_tenants(settings: Settings) -> bool:
+    url, password = database_url(settings), read_secret(settings.database_password_file)
+    if (await revisions(url, password=password))[0] is None:
+        return False
+    store = database(settings)
+    try:
+        async with store.reading() as unit:
+            return bool(await unit.tenants.all())
+    finally:
+        await store.close()
+
+
+def _make_private(folder: Path) -> None:
+    """A folder for this user only. One that exists keeps its mode: it may be a mount that somebody else set up."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _key_missing(settings: Settings) -> ConfigurationError:
+    return ConfigurationError(
+        f"The root key {settings.root_key_path} is missing.",
+        hint="Restore it from its backup; without it the cell's content cannot be read. 'domicile init' makes a new cell's.",
+    )

@@ -1,0 +1,75 @@
+"""The adapters that hold data, built from settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.keys.file_provider import FileKeyProvider
+from domicile.bootstrap.residency import cell_region
+from domicile.config import Settings, read_secret
+from domicile.domain.errors import ConfigurationError
+from domicile.ports.blobs import BlobStore
+from domicile.ports.vector_index import VectorIndex
+
+if TYPE_CHECKING:
+    from domicile.ports.embedder import Embedder
+
+
+def database_url(settings: Settings) -> str:
+    """The SQLAlchemy URL, without a password."""
+    return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}"
+
+
+def database(settings: Settings) -> SqlDatabase:
+    return SqlDatabase(database_url(settings), password=read_secret(settings.database_password_file))
+
+
+def key_provider(settings: Settings) -> FileKeyProvider:
+    return FileKeyProvider(settings.root_key_path, cell_region(settings))
+
+
+def blob_store(settings: Settings) -> BlobStore:
+    if not settings.blob_url:
+        from domicile.adapters.blobs.folder import FolderBlobStore
+
+        return FolderBlobStore(settings.data_dir / "blobs")
+    from domicile.adapters.blobs.object_store import S3Location, s3_blob_store
+
+    return s3_blob_store(
+        S3Location(
+            settings.blob_url,
+            settings.blob_endpoint,
+            settings.blob_signing_region,
+            settings.blob_access_key_id,
+            read_secret(settings.blob_secret_key_file),
+        )
+    )
+
+
+def vector_index(settings: Settings, embedder: Embedder) -> VectorIndex:
+    """Blocks while an embedded index is loaded."""
+    if not settings.qdrant_url:
+        from domicile.adapters.qdrant.edge import EdgeVectorIndex
+
+        return EdgeVectorIndex.open(settings.data_dir / "index", model=embedder.model, dimensions=embedder.dimensions)
+    from domicile.adapters.qdrant.server import ServerVectorIndex
+
+    key = read_secret(settings.qdrant_api_key_file) or None
+    return ServerVectorIndex.connect(settings.qdrant_url, model=embedder.model, dimensions=embedder.dimensions, api_key=key)
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether some store lives in the process, so that only one process may have the cell."""
+    return not settings.database_url or not settings.qdrant_url
+
+
+def check_jobs(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` where separate workers are configured over stores that only one process can open."""
+    if settings.jobs not in ("embedded", "worker"):
+        raise ConfigurationError("DOMICILE_JOBS has to be 'embedded' or 'worker'.")
+    if settings.jobs == "worker" and is_embedded(settings):
+        raise ConfigurationError(
+            "Separate workers need a database server and a Qdrant server.",
+            hint="Set DOMICILE_DATABASE_URL and DOMICILE_QDRANT_URL, or DOMICILE_JOBS=embedded.",
+        )

@@ -1,0 +1,117 @@
+"""``domicile ask`` and ``domicile search``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from domicile.cli.output import AsJson, print_json
+
+if TYPE_CHECKING:
+    import httpx2
+
+Collections = Annotated[list[str] | None, typer.Option("--collection", "-c", help="Only look in this collection; repeatable.")]
+Limit = Annotated[int, typer.Option(help="Passages to consider.", min=1, max=50)]
+Url = Annotated[str | None, typer.Option(help="The service to ask; without it, the one on this machine, or the cell itself.")]
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in your own words.")],
+    collection: Collections = None,
+    limit: Limit = 8,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a question and get an answer with numbered citations."""
+    from domicile.cli.connection import call, connect
+
+    body = {"question": question, "collections": collection, "limit": limit, "remember": False}
+    with connect(url) as http:
+        if as_json:
+            print_json(call(http, "POST", "/v1/answers", json=body))
+        else:
+            _stream(http, body)
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for.")],
+    collection: Collections = None,
+    limit: Limit = 8,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the passages that fit best, without an answer."""
+    from domicile.cli.connection import call, connect
+
+    with connect(url) as http:
+        result = call(http, "POST", "/v1/search", json={"query": text, "collections": collection, "limit": limit})
+    if as_json:
+        print_json(result)
+        return
+    for number, passage in enumerate(result["passages"], 1):
+        typer.echo(_source_line(number, passage))
+        typer.echo(f"    {_one_line(passage['text'])}\n")
+    if not result["passages"]:
+        typer.echo("Nothing found in the documents that you may read.")
+
+
+def _stream(http: httpx2.Client, body: dict[str, Any]) -> None:
+    sources: list[dict[str, Any]] = []
+    made_by = ""
+    for event, data in _events(http, body):
+        match event:
+            case "sources":
+                sources = data["passages"]
+                made_by = f"{data['generator']} · {data['region']}"
+            case "delta":
+                sys.stdout.write(data["text"])
+                sys.stdout.flush()
+            case "citations":
+                cited = {citation["number"] for citation in data["citations"]}
+                typer.echo("\n")
+                for number, passage in enumerate(sources, 1):
+                    if number in cited:
+                        typer.echo(_source_line(number, passage))
+    typer.echo(f"({made_by})")
+
+
+def _events(http: httpx2.Client, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The server-sent events of an answer; raises for a problem before or within the stream."""
+    import httpx2
+
+    from domicile.cli.connection import ServiceRefused, refusal, unreachable
+
+    try:
+        with http.stream("POST", "/v1/answers", json=body, headers={"Accept": "text/event-stream"}) as response:
+            if response.is_error:
+                raise refusal(response.read())
+            name = ""
+            for line in response.iter_lines():
+                if line.startswith("event:"):
+                    name = line[6:].strip()
+                elif line.startswith("data:"):
+                    if name == "error":
+                        raise refusal(line[5:].strip().encode())
+                    yield name, msgspec.json.decode(line[5:].strip().encode())
+            if name != "done":
+                raise ServiceRefused("The answer was cut off.", hint="What was shown is incomplete; ask again.")
+    except httpx2.TransportError:
+        raise unreachable(http) from None
+
+
+def _source_line(number: int, passage: dict[str, Any]) -> str:
+    place = " › ".join(passage["headings"])
+    page = f", page {passage['page']}" if passage.get("page") else ""
+    return (
+        f"[{number}] {passage['title']} ({passage['source']}){' § ' + place if place else ''}{page}"
+        f" · {passage['classification']} · {passage['region']}"
+    )
+
+
+def _one_line(text: str, width: int = 240) -> str:
+    joined = " ".join(text.split())
+    return joined if len(joined) <= width else joined[: width - 1] + "…"

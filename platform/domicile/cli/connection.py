@@ -1,0 +1,137 @@
+"""How ``ingest``, ``ask`` and ``search`` reach the cell: the running service, or, with none running, the cell itself.
+
+Both ways lead through the same HTTP interface: with no service running, this process opens the cell and serves it to itself
+over a Unix socket in a private folder. So there is one code path, and the same key, policy and audit, either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from domicile.config import Client, load_client, load_settings
+from domicile.domain.errors import ConfigurationError, DependencyError, DomicileError, NotAuthenticated
+
+if TYPE_CHECKING:
+    import httpx2
+
+_START_SECONDS = 120.0
+
+
+class ServiceRefused(DomicileError):
+    """A problem that the service reported, passed on in its own words."""
+
+
+@contextmanager
+def connect(url: str | None = None) -> Iterator[httpx2.Client]:
+    """An HTTP client with the caller's API key, to wherever the cell is."""
+    client = load_client(url=url)
+    key = _api_key(client)
+    where = client.url or _running_service()
+    if where:
+        with _client(key, where, None) as http:
+            yield http
+        return
+    with tempfile.TemporaryDirectory(prefix="domicile-") as folder:
+        socket = Path(folder) / "cell.sock"
+        with _own_cell(socket), _client(key, "http://domicile", str(socket)) as http:
+            yield http
+
+
+def call(http: httpx2.Client, method: str, path: str, **arguments: Any) -> Any:
+    """The decoded JSON answer; raises ``ServiceRefused`` for a problem, ``DependencyError`` if nobody answers."""
+    import httpx2
+
+    try:
+        response = http.request(method, path, **arguments)
+    except httpx2.TransportError:
+        raise unreachable(http) from None
+    if response.is_error:
+        raise refusal(response.content)
+    return msgspec.json.decode(response.content) if response.content else None
+
+
+def refusal(body: bytes) -> ServiceRefused:
+    """The error for problem details (RFC 9457)."""
+    try:
+        problem = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return ServiceRefused("The service gave an answer that is not from Domicile.", hint="Check the URL.")
+    return ServiceRefused(str(problem.get("detail") or problem.get("title", "")), hint=str(problem.get("hint") or "") or None)
+
+
+def unreachable(http: httpx2.Client) -> DependencyError:
+    return DependencyError(f"No service answers at {http.base_url}.", hint="Check that it runs, and the URL.")
+
+
+def _client(key: str, url: str, socket: str | None) -> httpx2.Client:
+    import httpx2
+
+    transport = httpx2.HTTPTransport(uds=socket) if socket else httpx2.HTTPTransport()
+    # No proxy from the environment: a key must not travel by a way that nobody declared.
+    return httpx2.Client(
+        base_url=url,
+        headers={"Authorization": f"Bearer {key}"},
+        transport=transport,
+        timeout=httpx2.Timeout(300.0, connect=5.0),
+        trust_env=False,
+    )
+
+
+def _api_key(client: Client) -> str:
+    if client.api_key:
+        return client.api_key
+    if client.api_key_file:
+        return client.api_key_file.read_text("utf-8").strip()
+    raise NotAuthenticated("No API key is given.", hint="Set DOMICILE_API_KEY, or DOMICILE_API_KEY_FILE to a file that holds it.")
+
+
+def _running_service() -> str:
+    """The URL of the service that holds this machine's cell; empty if none does."""
+    from domicile.adapters.lock.folder import current_holder
+
+    holder = current_holder(load_settings().data_dir)
+    return holder.url if holder else ""
+
+
+@contextmanager
+def _own_cell(socket: Path) -> Iterator[None]:
+    """Serve the cell on the socket from a thread of this process until the block ends."""
+    from domicile.bootstrap import open_cell
+    from domicile.web.server import serve_cell
+
+    settings = load_settings()
+    loop = asyncio.new_event_loop()
+    stop, ready = asyncio.Event(), threading.Event()
+    failure: list[BaseException] = []
+
+    async def run() -> None:
+        async with open_cell(settings, command="domicile", run_jobs=True) as cell:
+            await serve_cell(cell, stop=stop, started=ready.set, socket=socket)
+
+    def thread() -> None:
+        try:
+            loop.run_until_complete(run())
+        except BaseException as error:  # handed to the thread that waits, which raises it
+            failure.append(error)
+        finally:
+            ready.set()
+
+    worker = threading.Thread(target=thread, name="domicile-cell")
+    worker.start()
+    try:
+        if not ready.wait(_START_SECONDS):
+            raise ConfigurationError("The cell did not open in time.", hint="Look at its log with DOMICILE_LOG_LEVEL=debug.")
+        if failure:
+            raise failure[0]
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        worker.join()

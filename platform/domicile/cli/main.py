@@ -1,0 +1,50 @@
+"""The command ``domicile``. Commands import what they need when they run, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from domicile import __version__
+from domicile.cli import ask, audit, database, demo, documents, people, serve
+from domicile.cli.output import fail
+from domicile.domain.errors import DomicileError
+
+app = typer.Typer(
+    name="domicile",
+    help="Answers questions from your organisation's own documents, and nothing leaves the region they live in.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+app.command("demo")(demo.demo)
+app.command("init")(serve.init)
+app.command("serve")(serve.serve)
+app.command("worker")(serve.worker)
+app.command("ingest")(documents.ingest)
+app.command("ask")(ask.ask)
+app.command("search")(ask.search)
+app.add_typer(documents.collections, name="collection")
+app.add_typer(people.tenants, name="tenant")
+app.add_typer(people.users, name="user")
+app.add_typer(people.api_keys, name="apikey")
+app.add_typer(audit.app, name="audit")
+app.add_typer(database.app, name="db")
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run; exit status 0 done, 1 failed or refused, 2 wrong usage."""
+    try:
+        app()
+    except DomicileError as error:
+        sys.exit(fail(str(error), error.advice))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""Frozen values and invariants; knows neither clock, environment, randomness, SQL nor HTTP."""

@@ -1,0 +1,27 @@
+"""Every action there is, as ``resource:verb``. Policies, audit events and API-key scopes name these and nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    SESSION_CREATE = "session:create"  # sign in on the pages
+    SESSION_DELETE = "session:delete"  # sign out
+    COLLECTION_LIST = "collection:list"  # see which collections exist
+    COLLECTION_CREATE = "collection:create"
+    DOCUMENT_LIST = "document:list"  # see a document's title and attributes
+    DOCUMENT_READ = "document:read"  # have content released: passages, text, the original
+    DOCUMENT_CREATE = "document:create"  # ingest into a collection, new versions included
+    DOCUMENT_DELETE = "document:delete"
+    SEARCH_CREATE = "search:create"
+    ANSWER_CREATE = "answer:create"
+    CONVERSATION_READ = "conversation:read"  # one's own only
+    CONVERSATION_DELETE = "conversation:delete"
+    JOB_READ = "job:read"
+    AUDIT_READ = "audit:read"
+    APIKEY_CREATE = "apikey:create"
+    APIKEY_REVOKE = "apikey:revoke"
+    MEMBER_CREATE = "member:create"  # add users and groups
+    TENANT_CREATE = "tenant:create"  # the operator, on the machine itself
+    ENDPOINT_USE = "endpoint:use"  # let data flow to a component in a region

@@ -1,0 +1,1 @@
+"""Prompt assembly, citation check and refusal. Retrieves nothing; logs neither prompt nor answer."""

@@ -1,0 +1,141 @@
+"""Which units of the passages speak of what was asked.
+
+A unit's relevance is the share of the question that it covers, its words weighted by how rare they are among the units at hand
+(the probabilistic inverse document frequency of Robertson and Spärck Jones, 1976). What a unit belongs to, its heading and the
+document's title, counts in part. The passage's own rank and similarity settle what words leave open.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from domicile.domain.documents import Passage
+from domicile.generation.units import Unit, columns_of, units_of
+from domicile.generation.words import FORM, likeness, words_of
+
+#: How much of its weight a word counts that is only in the unit's headings and the document's title, or only elsewhere in what
+#: was found of the document: a policy names the place that it holds for once, and not in every sentence.
+HEADING = 0.5
+DOCUMENT = 0.35
+#: How much the passage's rank and similarity can take from a unit's relevance.
+RANK_LOSS = 0.06
+SIMILARITY_SHARE = 0.2
+#: Where the question asks for a figure: a unit that holds one, and a unit that does not.
+FIGURE_GAIN = 1.25
+FIGURE_LOSS = 0.75
+#: Words below which a unit is a fragment rather than a statement.
+WHOLE_WORDS = 4
+
+_ASKS_FIGURE = re.compile(
+    r"\b(how (many|much|long|often|high|far|old|large)|what is the (\w+ )*(price|cost|limit|minimum|maximum|rate|number|length|"
+    r"level|amount|deadline|budget|size)|when|wie (viele?|lange|hoch|oft|teuer|gro(ß|ss))|wann|ab welche[mr]|combien|quand|"
+    r"quel(le)? (est |sont )?(le |la |les )?(\w+ )?(délai|montant|prix|taux|durée|nombre|plafond)|dans quel délai)\b",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(
+    r"\d|\b(one|two|three|four|five|six|seven|eight|nine|ten|twelve|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|"
+    r"deux|trois|quatre|cinq|sept|huit|neuf|dix|douze|once|twice|never|nie|einmal|zweimal|jamais)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A unit with the number of its passage (from 1), and how relevant it is: about 0 to 1, by its words alone."""
+
+    number: int
+    unit: Unit
+    relevance: float
+
+
+def weigh(question: str, passages: Sequence[Passage]) -> list[Evidence]:
+    """Every unit of the passages, the most relevant first; of two that say the same, only the better."""
+    units = list(_units(passages))
+    bags = _bags(units, passages)
+    coverages = _Coverage(words_of(question), bags)
+    asks_figure = _ASKS_FIGURE.search(question) is not None
+    found: dict[frozenset[str], Evidence] = {}
+    for (number, unit), bag in zip(units, bags, strict=True):
+        relevance = coverages.of(bag) * _standing(number, passages[number - 1]) * min(1.0, len(bag.own) / WHOLE_WORDS)
+        if asks_figure:
+            relevance *= FIGURE_GAIN if _FIGURE.search(unit.text) else FIGURE_LOSS
+        known = found.get(bag.own)
+        if known is None or known.relevance < relevance:
+            found[bag.own] = Evidence(number, unit, relevance)
+    return sorted(found.values(), key=lambda each: -each.relevance)
+
+
+def _units(passages: Sequence[Passage]) -> Iterator[tuple[int, Unit]]:
+    """Each passage's units with its number. A table that was cut in two keeps its columns if both halves are here."""
+    by_place = {(each.version_id, each.chunk.ordinal): each for each in passages}
+    for number, passage in enumerate(passages, 1):
+        before = by_place.get((passage.version_id, passage.chunk.ordinal - 1))
+        columns = columns_of(before.chunk.text) if before is not None else ()
+        for unit in units_of(passage.chunk.text, columns):
+            yield number, unit
+
+
+def _standing(number: int, passage: Passage) -> float:
+    """From 0 to 1: how much the passage's rank and its similarity to the question speak for its units."""
+    similarity = max(0.0, passage.dense_score or 0.0)
+    return (1.0 - RANK_LOSS * min(number - 1, 8)) * (1.0 - SIMILARITY_SHARE * (1.0 - similarity))
+
+
+@dataclass(frozen=True, slots=True)
+class _Bag:
+    """The words of a unit, of its headings, and of all that was found of its document."""
+
+    own: frozenset[str]
+    headings: frozenset[str]
+    document: frozenset[str]
+
+
+def _bags(units: Sequence[tuple[int, Unit]], passages: Sequence[Passage]) -> list[_Bag]:
+    own = [frozenset(words_of(unit.text)) for _, unit in units]
+    documents: dict[UUID, frozenset[str]] = {}
+    for (number, _), words in zip(units, own, strict=True):
+        version = passages[number - 1].version_id
+        documents[version] = documents.get(version, frozenset()) | words
+    bags = []
+    for (number, unit), words in zip(units, own, strict=True):
+        passage = passages[number - 1]
+        headings = " ".join((unit.context, *passage.chunk.headings, passage.title.title))
+        bags.append(_Bag(words, frozenset(words_of(headings)), documents[passage.version_id]))
+    return bags
+
+
+class _Coverage:
+    """How much of the question a unit covers. Compares each pair of words once."""
+
+    def __init__(self, question: Sequence[str], bags: Sequence[_Bag]) -> None:
+        self._known: dict[tuple[str, str], float] = {}
+        self._weights = {wanted: self._telling(wanted, bags) for wanted in question}
+        self._whole = sum(self._weights.values())
+
+    def of(self, bag: _Bag) -> float:
+        """From 0 to 1. A question without a telling word is covered by nothing."""
+        if self._whole == 0.0:
+            return 0.0
+        return sum(weight * self._held(wanted, bag) for wanted, weight in self._weights.items()) / self._whole
+
+    def _held(self, wanted: str, bag: _Bag) -> float:
+        own, headings = self._best(wanted, bag.own), HEADING * self._best(wanted, bag.headings)
+        return max(own, headings) or DOCUMENT * self._best(wanted, bag.document)
+
+    def _telling(self, wanted: str, bags: Sequence[_Bag]) -> float:
+        """The word's weight: the fewer units have it, the more. One that none has counts most: it is what is missing."""
+        having = sum(self._best(wanted, bag.own) >= FORM for bag in bags)
+        return math.log(1.0 + (len(bags) - having + 0.5) / (having + 0.5))
+
+    def _best(self, wanted: str, words: frozenset[str]) -> float:
+        return max((self._likeness(wanted, word) for word in words), default=0.0)
+
+    def _likeness(self, wanted: str, word: str) -> float:
+        pair = wanted, word
+        if pair not in self._known:
+            self._known[pair] = likeness(wanted, word)
+        return self._known[pair]

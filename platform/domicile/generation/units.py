@@ -1,0 +1,165 @@
+"""Passages cut into units that can stand alone in an answer: sentences, list items and table rows.
+
+Works on Markdown as the parsers write it, and on plain text. It knows no language; it knows the abbreviations of a few.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from domicile.generation.markup import plain
+from domicile.generation.tables import Table, is_row
+
+_HEADING = re.compile(r"#{1,6}\s+(?P<text>.*)")
+_ITEM = re.compile(r"\s*(?:[-*+•\u2013]|\d{1,3}\\?[.)]|[a-z]\))\s+(?:\\?\[[ xX]\\?\]\s+)?(?=\S)")
+_RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}|\s*`{3,}.*|\s*<!--.*-->\s*")
+# What a page tells its generator before it begins.
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
+# The end of a sentence, with closing quotes and brackets, before white space and the start of another.
+_STOP = re.compile(r"(?P<word>\S*?)(?P<stop>[.!?…]+)[\"'\u201d\u2019»)\]*_]*\s+(?=[\"'“„«(\[*_¿¡]*[\w§])")
+_ABBREVIATIONS = frozenset(
+    re.findall(
+        r"\S+",
+        """
+        a.d abb abs al anm approx art aufl bspw bzgl bzw ca cf ch chap co corp d.h dept dipl div dr e.g ed engl env
+        etc ev evtl ex f ff fig ggf gmbh hr i.d.r i.e i.v inc incl inkl jan feb apr aug sept oct nov dec jr lt ltd m
+        max mio mme mlle mrd min mr mrs ms nr no p p.a p.ex par pp prof resp s s.o s.u sec sog sr st str tel tit u.a
+        u.u v vgl vol vs z.b z.t zzgl
+        """,
+    )
+)
+_ORDINAL = re.compile(r"\(?\d{1,2}|[^\W\d_]|[IVX]{1,4}")
+# "Version 7.0 · valid from 1 January · owner: People": what a page says of itself, not of its subject.
+_IMPRINT = re.compile(r"(?:[^·|]+[·|]){2,}[^·|]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """``start`` and ``end`` are character offsets into the passage; ``text`` is what it says there, without mark-up.
+
+    A table row reads as its cells, each with its column's name. ``context`` is what the unit belongs to: the heading above it
+    and the sentence that introduces its list. ``item`` is True for a list item or row, which such a sentence may introduce.
+    """
+
+    start: int
+    end: int
+    text: str
+    context: str = ""
+    item: bool = False
+
+    @property
+    def introduces(self) -> bool:
+        """Whether the unit promises what follows it, and says little without that."""
+        return self.text.endswith(":")
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def units_of(passage: str, columns: Sequence[str] = ()) -> list[Unit]:
+    """Every unit of the passage, in reading order. Headings are context, not units.
+
+    ``columns`` names the columns of a table that the passage begins in the middle of.
+    """
+    return _Reader(passage, columns).units
+
+
+def columns_of(passage: str, columns: Sequence[str] = ()) -> Sequence[str]:
+    """The columns of the table that the passage ends in, which the next one of the document may go on with; else none."""
+    reader = _Reader(passage, columns)
+    return reader.table.names if reader.ends_in_table else ()
+
+
+class _Reader:
+    """Goes through a passage block by block and remembers what the next block belongs to."""
+
+    def __init__(self, passage: str, columns: Sequence[str]) -> None:
+        self.units: list[Unit] = []
+        self.table = Table(columns)
+        self.ends_in_table = False
+        self._passage = passage
+        self._heading = ""
+        self._lead = ""
+        for block in _blocks(passage):
+            self._read(block)
+
+    def _read(self, block: list[_Line]) -> None:
+        first = block[0].text
+        self.ends_in_table = is_row(first)
+        if title := _HEADING.fullmatch(first):
+            self._heading, self._lead = plain(title["text"]), ""
+        elif self.ends_in_table:
+            context = f"{self._heading} {self._lead}".strip()
+            for index, text in self.table.read([line.text for line in block]):
+                self.units.append(Unit(block[index].start, block[index].end, text, context, item=True))
+        else:
+            self._prose(block[0].start, block[-1].end, item=bool(_ITEM.match(first)))
+
+    def _prose(self, start: int, end: int, *, item: bool) -> None:
+        context = f"{self._heading} {self._lead}".strip() if item else self._heading
+        found = list(_sentences(self._passage, start, end, context, item=item))
+        self.units += found
+        if not item:
+            self._lead = found[-1].text if found and found[-1].introduces else ""
+
+
+def _blocks(passage: str) -> Iterator[list[_Line]]:
+    """Runs of lines that belong together: a heading, a whole table, one list item, one paragraph."""
+    block: list[_Line] = []
+    for line in _lines(passage):
+        blank = not line.text.strip() or _RULE.fullmatch(line.text)
+        if block and (blank or not _goes_on(block[-1].text, line.text)):
+            yield block
+            block = []
+        if not blank:
+            block.append(line)
+    if block:
+        yield block
+
+
+def _goes_on(last: str, line: str) -> bool:
+    if is_row(last) or is_row(line):
+        return is_row(last) and is_row(line)
+    return not (_HEADING.fullmatch(line) or _ITEM.match(line) or _HEADING.fullmatch(last))
+
+
+def _lines(passage: str) -> Iterator[_Line]:
+    front = _FRONT_MATTER.match(passage)
+    start = front.end() if front else 0
+    for raw in passage[start:].splitlines(keepends=True):
+        yield _Line(start, raw.rstrip("\r\n"))
+        start += len(raw)
+
+
+def _sentences(passage: str, start: int, end: int, context: str, *, item: bool) -> Iterator[Unit]:
+    if marker := _ITEM.match(passage, start, end):
+        start = marker.end()
+    begin = start
+    for stop in _STOP.finditer(passage, start, end):
+        if not _abbreviates(stop["word"], stop["stop"]):
+            yield from _unit(passage, begin, stop.end(), context, item=item)
+            begin = stop.end()
+    yield from _unit(passage, begin, end, context, item=item)
+
+
+def _abbreviates(word: str, stop: str) -> bool:
+    """Whether the full stop belongs to the word: ``z.B.``, ``12. Februar``, ``J. Smith``."""
+    bare = word.lstrip("(\"'„“«[*_")
+    return stop == "." and (bare.lower() in _ABBREVIATIONS or _ORDINAL.fullmatch(bare) is not None)
+
+
+def _unit(passage: str, start: int, end: int, context: str, *, item: bool) -> Iterator[Unit]:
+    raw = passage[start:end]
+    text = plain(raw)
+    if any(letter.isalpha() for letter in text) and not _IMPRINT.fullmatch(text):
+        begin = start + len(raw) - len(raw.lstrip())
+        yield Unit(begin, begin + len(raw.strip()), text, context, item)

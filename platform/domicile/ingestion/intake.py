@@ -1,0 +1,182 @@
+"""Accepting documents: decide, recognise what is known already, spool encrypted, and hand a job to the queue.
+
+Obligations, labelled where they are met:
+
+1. Policy and region are decided before anything is stored, and a refusal is recorded before it is told.
+2. Originals are in the blob store, encrypted, before the job that names them exists; a failure leaves nothing behind.
+3. One transaction adds the job, its data keys and the audit event. From then on the job is never lost.
+4. One file that cannot be taken does not keep the others out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from uuid import UUID
+
+from domicile.access.gate import Gate
+from domicile.audit.events import Outcome
+from domicile.domain.actions import Action
+from domicile.domain.documents import Collection, ItemState, Job, JobState
+from domicile.domain.errors import CallerError, NotFound, RegionRefused
+from domicile.domain.principals import Caller
+from domicile.domain.values import Classification, Region, clean_text
+from domicile.ingestion.drafts import Draft, IntakeLimits, Placement, Upload, draft_all
+from domicile.ingestion.spool import Spool
+from domicile.policy.request import CollectionResource, Decision
+from domicile.ports.blobs import BlobStore
+from domicile.ports.clock import Clock
+from domicile.ports.jobs import JobQueue
+from domicile.ports.keys import KeyRing
+from domicile.ports.repositories import Database
+
+__all__ = ["Intake", "IntakeLimits", "Upload"]
+
+
+class Intake:
+    """Takes documents in for ingestion."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        keys: KeyRing,
+        blobs: BlobStore,
+        queue: JobQueue,
+        gate: Gate,
+        clock: Clock,
+        limits: IntakeLimits,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._blobs = blobs
+        self._queue = queue
+        self._gate = gate
+        self._clock = clock
+        self._limits = limits
+
+    async def submit(
+        self,
+        caller: Caller,
+        collection_id: UUID,
+        uploads: Sequence[Upload],
+        *,
+        classification: Classification | None = None,
+        groups: Sequence[str] | None = None,
+        region: str | None = None,
+        reject_single: bool = False,
+    ) -> Job:
+        """The job, with an item for each upload in its order; items that need no work are finished already.
+
+        Without ``classification`` or ``groups`` a document keeps those it has; a new one is internal and open to the tenant.
+        ``region``, if given, has to be where the collection is. With ``reject_single`` the only upload of a request raises
+        what would otherwise be its item's failure. Raises ``Forbidden``, ``NotFound``, ``RegionRefused`` or ``CallerError``
+        before anything is stored.
+        """
+        self._limits.check_request(uploads)
+        collection = await self._collection(caller, collection_id)
+        decision = await self._decide(caller, collection, region)  # (1)
+        placement = Placement(collection, classification, await self._group_ids(caller, groups))
+        digest_key = await self._keys.digest_key(caller.tenant.id)
+        drafts = await asyncio.to_thread(draft_all, uploads, collection, digest_key, self._limits)
+        if reject_single and len(drafts) == 1 and drafts[0].error:
+            raise drafts[0].error
+        job = await self._accept(caller, decision, placement, drafts)
+        if job.state is not JobState.DONE:
+            await self._queue.enqueue(job.id, job.tenant_id)
+        return job
+
+    async def resume(self) -> int:
+        """Enqueue again what was accepted but is not done, such as after a crash right before enqueueing; gives how many."""
+        async with self._database.reading() as unit:
+            unfinished = await unit.jobs.unfinished()
+        for job_id, tenant_id in unfinished:
+            await self._queue.enqueue(job_id, tenant_id)
+        return len(unfinished)
+
+    async def _collection(self, caller: Caller, collection_id: UUID) -> Collection:
+        try:
+            async with self._database.reading() as unit:
+                return await unit.collections.get(caller.tenant.id, collection_id)
+        except NotFound:
+            asked = CollectionResource(caller.tenant.id, collection_id, self._gate.cell_region)
+            await self._refuse(caller, asked, NotFound.slug)
+            raise
+
+    async def _decide(self, caller: Caller, collection: Collection, region: str | None) -> Decision:
+        resource = _resource(collection)
+        decision = await self._gate.require(caller, Action.DOCUMENT_CREATE, resource)
+        if region is not None and Region(region) != collection.region:
+            await self._refuse(caller, resource, RegionRefused.slug)
+            raise RegionRefused(
+                f"This collection is in region '{collection.region}', not in '{region}'.", region=collection.region.name
+            )
+        return decision
+
+    async def _refuse(self, caller: Caller, resource: CollectionResource, reason: str) -> None:
+        event = self._gate.event(caller, Action.DOCUMENT_CREATE, resource, Outcome.DENIED, reason=reason)
+        async with self._database.writing() as unit:
+            await unit.audit.append(event)
+            await unit.commit()
+
+    async def _group_ids(self, caller: Caller, slugs: Sequence[str] | None) -> frozenset[UUID] | None:
+        if slugs is None:
+            return None
+        async with self._database.reading() as unit:
+            known = {group.slug: group.id for group in await unit.principals.groups(caller.tenant.id)}
+        for slug in slugs:
+            if slug not in known:
+                raise CallerError(f"There is no group '{clean_text(slug)[:64]}'.", hint="Name groups of your own tenant.")
+        return frozenset(known[slug] for slug in slugs)
+
+    async def _accept(self, caller: Caller, decision: Decision, placement: Placement, drafts: Sequence[Draft]) -> Job:
+        spool = Spool(blobs=self._blobs, keys=self._keys, clock=self._clock, tenant_id=caller.tenant.id)
+        accepted = False
+        try:
+            job = await self._spooled(caller, placement, drafts, spool)  # (2)
+            await self._record(caller, decision, placement.collection, job, spool)  # (3)
+            accepted = True
+        finally:
+            if not accepted:
+                await spool.discard()
+        return job
+
+    async def _spooled(self, caller: Caller, placement: Placement, drafts: Sequence[Draft], spool: Spool) -> Job:
+        async with self._database.reading() as unit:
+            published = await unit.documents.many([draft.document_id for draft in drafts], caller.tenant.id)
+        placed = [(draft, draft.compare(published.get(draft.document_id), placement)) for draft in drafts]
+        job_id = self._clock.new_id()
+        items = await spool.take(job_id, placed)
+        pending = any(item.state is ItemState.PENDING for item in items)
+        return Job(
+            id=job_id,
+            tenant_id=caller.tenant.id,
+            collection_id=placement.collection.id,
+            principal_id=caller.principal.id,
+            state=JobState.QUEUED if pending else JobState.DONE,
+            created_at=self._clock.now(),
+            items=items,
+        )
+
+    async def _record(self, caller: Caller, decision: Decision, collection: Collection, job: Job, spool: Spool) -> None:
+        counts = Counter(item.state.value for item in job.items)
+        event = self._gate.event(
+            caller,
+            Action.DOCUMENT_CREATE,
+            _resource(collection),
+            Outcome.PERMITTED,
+            documents=tuple(item.document_id for item in job.items if item.state is ItemState.PENDING),
+            policies=decision.policies,
+            bundle_digest=decision.bundle_digest,
+            detail=(("job", str(job.id)), *sorted(counts.items())),
+        )
+        async with self._database.writing() as unit:
+            await unit.keys.add_data_keys(spool.keys)
+            await unit.jobs.add(job)
+            await unit.audit.append(event)
+            await unit.commit()
+
+
+def _resource(collection: Collection) -> CollectionResource:
+    return CollectionResource(collection.tenant_id, collection.id, collection.region)

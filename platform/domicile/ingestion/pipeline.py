@@ -1,0 +1,161 @@
+"""A document's way: parse, chunk, embed, encrypt, index, publish. Every step may be repeated, and a job resumed at any of them.
+
+Three stages run beside one another, one window of chunks apart: while the model embeds a window, the next one is read and the
+last one is encrypted, indexed and published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from domicile.domain.documents import ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.errors import DomicileError
+from domicile.ingestion.chunking import Chunker
+from domicile.ingestion.drafts import is_published
+from domicile.ingestion.flow import ahead, in_order
+from domicile.ingestion.publishing import Publisher
+from domicile.ingestion.reading import ReadDocument, Reader, Unreadable
+from domicile.ingestion.stores import Stores
+from domicile.ingestion.sweeping import Swept, sweep
+from domicile.ingestion.windows import Window, windows
+from domicile.ports.clock import Clock
+from domicile.ports.embedder import Embedder, SparseEncoder, TokenCounter
+from domicile.ports.parser import Parser
+from domicile.ports.vector_index import Vector
+
+#: Chunks of a window: enough that the model's length-sorted batches are full, few enough to hold three windows in memory.
+WINDOW_CHUNKS = 768
+#: Documents that are read at the same time or wait to be embedded.
+READ_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """``tokens`` is the embedder's own tokeniser."""
+
+    embedder: Embedder
+    sparse: SparseEncoder
+    tokens: TokenCounter
+
+
+class Pipeline:
+    """Runs ingest jobs."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        models: Models,
+        parser: Parser,
+        clock: Clock,
+        bundle_digest: str,
+        window_chunks: int = WINDOW_CHUNKS,
+    ) -> None:
+        self._stores = stores
+        self._embedder = models.embedder
+        self._clock = clock
+        self._window_chunks = window_chunks
+        self._chunker = Chunker(models.tokens)
+        self._reader = Reader(keys=stores.keys, blobs=stores.blobs, parser=parser, chunker=self._chunker)
+        self._publisher = Publisher(
+            stores=stores, sparse=models.sparse, chunker=self._chunker, clock=clock, bundle_digest=bundle_digest
+        )
+
+    async def run(self, job_id: UUID, tenant_id: UUID) -> None:
+        """Bring every pending item of the job to its end.
+
+        Raises ``DependencyError`` when something that the cell depends on fails: what is not finished stays pending, for the
+        queue to run the job again.
+        """
+        job = await self._begin(job_id, tenant_id)
+        pending = await self._unsettled(job)
+        async with aclosing(ahead(self._embedded(ahead(self._windows(job, pending))))) as ready:
+            async for window, vectors in ready:
+                await self._publisher.store(job, window, vectors)
+        await self._end(job)
+
+    async def abandon(self, job_id: UUID, tenant_id: UUID) -> None:
+        """Fail what is still pending of a job that keeps breaking for a reason nobody foresaw, so that it ends."""
+        job = await self._begin(job_id, tenant_id)
+        for item in _pending(job):
+            await self._publisher.fail(job, item, DomicileError("Ingesting this document failed for an unknown reason."))
+        await self._end(job)
+
+    async def sweep(self, grace: timedelta = timedelta(hours=1)) -> Swept:
+        """Remove index points and blobs that belong to no current version and no pending item: leftovers of a crash.
+
+        Versions younger than ``grace`` are left alone, since a request under way elsewhere may be about to name them; pass
+        zero where no other process uses the stores.
+        """
+        return await sweep(self._stores, self._clock.now() - grace)
+
+    async def _begin(self, job_id: UUID, tenant_id: UUID) -> Job:
+        async with self._stores.database.writing() as unit:
+            job = await unit.jobs.get(tenant_id, job_id)
+            if job.state is JobState.QUEUED:
+                await unit.jobs.set_state(job.id, JobState.RUNNING)
+                await unit.commit()
+        return job
+
+    async def _end(self, job: Job) -> None:
+        async with self._stores.database.writing() as unit:
+            if not await unit.jobs.pending(job.id, 1):
+                await unit.jobs.set_state(job.id, JobState.DONE)
+                await unit.commit()
+
+    async def _unsettled(self, job: Job) -> Sequence[JobItem]:
+        """The pending items that are still news, cleared of what an interrupted run may have indexed."""
+        pending = _pending(job)
+        async with self._stores.database.reading() as unit:
+            published = await unit.documents.many([item.document_id for item in pending], job.tenant_id)
+        known = [
+            item
+            for item in pending
+            if (current := published.get(item.document_id)) and is_published(current, item.attributes, item.content_digest)
+        ]
+        for item in known:
+            await self._publisher.leave(item)
+        if begun := [item.version_id for item in pending if item.stage is not Stage.STORED]:
+            await self._stores.index.delete_versions(begun)
+        return [item for item in pending if item not in known]
+
+    async def _windows(self, job: Job, items: Sequence[JobItem]) -> AsyncGenerator[Window, None]:
+        async with aclosing(windows(self._documents(job, items), self._window_chunks)) as source:
+            async for window in source:
+                await self._set_stage(window, Stage.PARSED)
+                yield window
+
+    async def _documents(self, job: Job, items: Sequence[JobItem]) -> AsyncGenerator[ReadDocument, None]:
+        async with aclosing(in_order(items, self._reader.read, READ_AHEAD)) as results:
+            async for result in results:
+                if isinstance(result, Unreadable):
+                    await self._publisher.fail(job, result.item, result.error)
+                else:
+                    yield result
+
+    async def _embedded(self, source: AsyncGenerator[Window, None]) -> AsyncGenerator[tuple[Window, Vector], None]:
+        async with aclosing(source):
+            async for window in source:
+                vectors = await self._embedder.embed_passages(await asyncio.to_thread(self._texts, window))
+                await self._set_stage(window, Stage.EMBEDDED)
+                yield window, vectors
+
+    def _texts(self, window: Window) -> list[str]:
+        return [
+            self._chunker.embedding_text(segment.source.title.title, chunk) for segment in window for chunk in segment.chunks
+        ]
+
+    async def _set_stage(self, window: Window, stage: Stage) -> None:
+        items = {segment.source.item.id for segment in window if segment.last or stage is Stage.PARSED}
+        async with self._stores.database.writing() as unit:
+            await unit.jobs.set_stage(sorted(items), stage)
+            await unit.commit()
+
+
+def _pending(job: Job) -> list[JobItem]:
+    return [item for item in job.items if item.state is ItemState.PENDING]

@@ -1,0 +1,144 @@
+"""From embedded chunks to a published document: encrypt, index, publish, remove what was replaced.
+
+Obligations, labelled where they are met:
+
+1. Every point and the text are stored, encrypted, before the version becomes visible.
+2. One transaction makes the versions visible, finishes their items and records the events.
+3. What a version replaced is removed after that, never before. If it does not come to that, the sweep does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from domicile.audit.events import AuditEvent, Outcome
+from domicile.crypto.context import Part
+from domicile.domain.actions import Action
+from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem
+from domicile.domain.errors import DomicileError
+from domicile.ingestion.chunking import Chunker
+from domicile.ingestion.flow import all_of
+from domicile.ingestion.reading import ReadDocument
+from domicile.ingestion.sealing import blob_key, blob_keys, chunk_id, seal_chunk, seal_part, seal_title
+from domicile.ingestion.stores import Stores
+from domicile.ingestion.windows import Window, completed
+from domicile.ports.clock import Clock
+from domicile.ports.embedder import SparseEncoder
+from domicile.ports.vector_index import IndexPoint, Vector
+
+
+class Publisher:
+    """Stores windows and settles items. ``bundle_digest`` names the policies that the cell runs under."""
+
+    def __init__(
+        self,
+        *,
+        stores: Stores,
+        sparse: SparseEncoder,
+        chunker: Chunker,
+        clock: Clock,
+        bundle_digest: str,
+    ) -> None:
+        self._database = stores.database
+        self._keys = stores.keys
+        self._blobs = stores.blobs
+        self._index = stores.index
+        self._sparse = sparse
+        self._chunker = chunker
+        self._clock = clock
+        self._bundle_digest = bundle_digest
+
+    async def store(self, job: Job, window: Window, vectors: Vector) -> None:
+        """Index the window's chunks and publish the documents that are complete with it."""
+        await self._index.upsert(await asyncio.to_thread(self._points, window, vectors))  # (1)
+        done = completed(window)
+        await all_of(self._store_text(document) for document in done)  # (1)
+        if done:
+            await self._publish(job, done)
+
+    async def leave(self, item: JobItem) -> None:
+        """Settle an item whose document turned out to be published just like this already."""
+        async with self._database.writing() as unit:
+            await unit.jobs.finish(item.id, ItemState.UNCHANGED)
+            await unit.commit()
+        await self._remove([item])
+
+    async def fail(self, job: Job, item: JobItem, error: DomicileError) -> None:
+        """Settle an item that cannot be ingested. Its data key stays: the job's reader is told which file it was."""
+        async with self._database.writing() as unit:
+            await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error))
+            await unit.audit.append(self._event(job, item, Outcome.FAILED, error.slug))
+            await unit.commit()
+        await self._remove([item])
+
+    def _points(self, window: Window, vectors: Vector) -> list[IndexPoint]:
+        """Sealed and sparsely encoded; a few thousand small operations, so it runs in a thread."""
+        points: list[IndexPoint] = []
+        for segment in window:
+            item, key = segment.source.item, segment.source.key
+            texts = [self._chunker.embedding_text(segment.source.title.title, chunk) for chunk in segment.chunks]
+            sparse = self._sparse.encode_passages(texts, segment.source.document.language)
+            for chunk, weights in zip(segment.chunks, sparse, strict=True):
+                envelope = seal_chunk(key, item.attributes, item.version_id, chunk)
+                identity = chunk_id(item.version_id, chunk.ordinal)
+                dense = vectors[len(points)]
+                points.append(IndexPoint(identity, item.version_id, chunk.ordinal, item.attributes, dense, weights, envelope))
+        return points
+
+    async def _store_text(self, document: ReadDocument) -> None:
+        item, text = document.item, document.document.text
+        place = (item.attributes, item.version_id, Part.TEXT)
+        sealed = await asyncio.to_thread(lambda: seal_part(document.key, *place, text.encode()))
+        await self._blobs.put(blob_key(*place), sealed)
+
+    async def _publish(self, job: Job, done: Sequence[ReadDocument]) -> None:
+        replaced: list[tuple[JobItem, DocumentVersion]] = []
+        async with self._database.writing() as unit:  # (2)
+            for document in done:
+                version = await unit.documents.publish(self._document(document))
+                if version is not None:
+                    replaced.append((document.item, version))
+                await unit.jobs.finish(document.item.id, ItemState.ADDED)
+                await unit.audit.append(self._event(job, document.item, Outcome.PERMITTED))
+            await unit.commit()
+        self._keys.forget(job.tenant_id, [version.data_key_id for _, version in replaced])
+        await self._index.delete_versions([version.id for _, version in replaced])  # (3)
+        await self._blobs.delete([key for item, version in replaced for key in blob_keys(item.attributes, version.id)])
+
+    async def _remove(self, items: Sequence[JobItem]) -> None:
+        await self._index.delete_versions([item.version_id for item in items])
+        await self._blobs.delete([key for item in items for key in blob_keys(item.attributes, item.version_id)])
+
+    def _document(self, document: ReadDocument) -> Document:
+        item, now = document.item, self._clock.now()
+        version = DocumentVersion(
+            id=item.version_id,
+            document_id=item.document_id,
+            data_key_id=item.data_key_id,
+            content_digest=item.content_digest,
+            title_envelope=seal_title(document.key, item.attributes, item.version_id, document.title),
+            size_bytes=item.size_bytes,
+            chunk_count=len(document.chunks),
+            created_at=now,
+        )
+        return Document(item.attributes, item.source_digest, version, now)
+
+    def _event(self, job: Job, item: JobItem, outcome: Outcome, reason: str = "") -> AuditEvent:
+        """The job acts for whoever was permitted to submit it; that decision is in the event of the submission."""
+        return AuditEvent(
+            id=self._clock.new_id(),
+            time=self._clock.now(),
+            tenant_id=job.tenant_id,
+            principal_id=job.principal_id,
+            credential_id=None,
+            method="job",
+            access_region=item.attributes.region.name,
+            action=Action.DOCUMENT_CREATE,
+            resource=f"document:{item.document_id}",
+            documents=(item.document_id,),
+            outcome=outcome,
+            bundle_digest=self._bundle_digest,
+            reason=reason,
+            detail=(("job", str(job.id)), ("version", str(item.version_id))),
+        )

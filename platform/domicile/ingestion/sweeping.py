@@ -1,0 +1,55 @@
+"""Removing what a crash left in the stores: invisible and unreadable already, but taking up room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from domicile.ingestion.stores import Stores
+
+#: Blobs that are deleted in one call.
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many versions lost their points, and how many blobs were removed."""
+
+    versions: int
+    blobs: int
+
+
+async def sweep(stores: Stores, made_before: datetime) -> Swept:
+    """Remove points and blobs of versions made before that time which nothing names."""
+    async with stores.database.reading() as unit:
+        live = await unit.documents.live_versions()
+    dead = [version for version in await stores.index.version_ids() if version not in live and _made(version) <= made_before]
+    await stores.index.delete_versions(dead)
+    removed, batch = 0, list[str]()
+    async for key in stores.blobs.list(""):
+        version_id = _version_of(key)
+        if version_id is None or version_id in live or _made(version_id) > made_before:
+            continue
+        batch.append(key)
+        if len(batch) == _BATCH:
+            await stores.blobs.delete(batch)
+            removed, batch = removed + len(batch), []
+    await stores.blobs.delete(batch)
+    return Swept(len(dead), removed + len(batch))
+
+
+def _made(version_id: UUID) -> datetime:
+    """When a version's id was made: the first 48 bits of a UUIDv7 are Unix milliseconds (RFC 9562, section 5.7)."""
+    if version_id.version != 7:
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.fromtimestamp((version_id.int >> 80) / 1000, UTC)
+
+
+def _version_of(key: str) -> UUID | None:
+    """The version in ``tenant/document/version/part``; None for any other key, which is not ours to remove."""
+    parts = key.split("/")
+    try:
+        return UUID(parts[2]) if len(parts) == 4 else None
+    except ValueError:
+        return None

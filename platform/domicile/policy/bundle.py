@@ -1,0 +1,131 @@
+"""A set of policies, checked as a whole when it is loaded, and immutable from then on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import cedarpy
+
+from domicile.domain.actions import Action
+from domicile.domain.errors import PolicyInvalid
+from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Tenant
+from domicile.domain.values import Classification, Region, Role
+from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
+from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
+from domicile.policy.request import Request, TenantResource
+
+_SAMPLE_ID = UUID(int=1)
+_SAMPLE_REGION = Region("xx-sample")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBundle:
+    """What a decision point decides by. ``digest`` (SHA-256 in hex) names the exact texts in every decision's record."""
+
+    digest: str
+    ids: frozenset[str]
+    #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
+    applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
+    #: The schema's actions, which decisions add principals and resources to.
+    actions: cedarpy.Entities
+    #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
+    names_documents: bool
+
+    @classmethod
+    def parse(cls, schema: str, policies: Mapping[str, str]) -> PolicyBundle:
+        """The bundle of a Cedar schema and policy texts by file name.
+
+        Raises ``PolicyInvalid``, naming the policy or file, for what cannot be parsed or does not fit the schema, for a
+        missing or repeated ``@id``, for templates, and for a policy on documents that cannot be compiled into a scope.
+        """
+        parsed_schema = parse_schema(schema)
+        parsed = parse_policies(policies, parsed_schema)
+        actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
+        bundle = cls(
+            digest=_digest(schema, policies),
+            ids=frozenset(parsed),
+            applicable=_by_request(parsed, parsed_schema),
+            actions=actions,
+            names_documents=mentions(parsed.values(), DOCUMENT),
+        )
+        bundle._probe()
+        return bundle
+
+    def with_caller(self, caller: Caller) -> cedarpy.Entities:
+        """The actions and the caller's principal, for documents and other resources to be added to."""
+        return self.actions.with_added_json_str(encode([principal_entity(caller)]))
+
+    def _probe(self) -> None:
+        """Make a scope for a sample of each kind of caller, to find policies that cannot be compiled while nobody waits."""
+        for caller in _samples():
+            entities = self.with_caller(caller)
+            for (action, resource_type), policies in self.applicable.items():
+                if resource_type == DOCUMENT:
+                    request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
+                    _probe_scope(policies, entities, caller.principal, request)
+
+
+def _probe_scope(
+    policies: cedarpy.PolicySet, entities: cedarpy.Entities, principal: Principal, request: Mapping[str, str]
+) -> None:
+    try:
+        residual_scope(policies, entities, principal, request)
+    except ScopeRefused as refusal:
+        names = ", ".join(f"'{id_}'" for id_ in refusal.policies)
+        raise PolicyInvalid(
+            f"Policy {names} cannot be turned into a filter over documents: {refusal.reason}.",
+            hint="docs/policy.md lists what policies on documents can use.",
+            policy=refusal.policies[0] if refusal.policies else "",
+        ) from refusal
+
+
+def _samples() -> Iterator[Caller]:
+    """Callers that differ in everything that policies commonly branch on."""
+    tenant = Tenant(_SAMPLE_ID, "sample", "Sample", _SAMPLE_REGION)
+    narrowed = Grant(verbs=frozenset({Action.DOCUMENT_READ.value}), collections=frozenset({_SAMPLE_ID}))
+    ways = [
+        (AuthenticationMethod.SESSION, Grant()),
+        (AuthenticationMethod.API_KEY, narrowed),
+        (AuthenticationMethod.OPERATOR, Grant()),
+    ]
+    for role in Role:
+        for clearance, groups in (
+            (Classification.PUBLIC, frozenset[UUID]()),
+            (Classification.RESTRICTED, frozenset({_SAMPLE_ID})),
+        ):
+            principal = Principal(_SAMPLE_ID, tenant.id, "sample", "Sample", role, clearance, groups)
+            yield from (Caller(principal, tenant, method, grant) for method, grant in ways)
+
+
+def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[tuple[Action, str], cedarpy.PolicySet]:
+    """The applicable policies for each combination that the schema's ``appliesTo`` declares."""
+    known = _declared(schema)
+    missing = set(Action) - {action for action, _ in known}
+    if missing:
+        raise PolicyInvalid(f"The policy schema does not declare the action '{min(missing)}'.")
+    return {key: policy_set(applicable(policies, *key)) for key in known}
+
+
+def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:
+    """Which actions apply to which resource types. Cedar refuses to build a request that its schema does not declare."""
+    caller = next(_samples())
+    combinations = [(action, resource_type) for action in Action for resource_type in RESOURCE_TYPES]
+    requests = []
+    for action, resource_type in combinations:
+        request = Request(caller, action, TenantResource(_SAMPLE_ID), _SAMPLE_REGION)
+        sample = cedar_request(request, context(caller, action.value, _SAMPLE_REGION, ()))
+        requests.append({**sample, "resource": {"type": resource_type, "id": "sample"}})
+    results = cedarpy.is_authorized_batch(requests, cedarpy.PolicySet.from_str(""), "[]", schema)
+    return [key for key, result in zip(combinations, results, strict=True) if not result.diagnostics.errors]
+
+
+def _digest(schema: str, policies: Mapping[str, str]) -> str:
+    """SHA-256 over each file's name and text, sorted by name, each preceded by its length so that no two bundles collide."""
+    digest = hashlib.sha256()
+    for part in (text for name in sorted(policies) for text in (name, policies[name])):
+        digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
+    return hashlib.sha256(hashlib.sha256(schema.encode()).digest() + digest.digest()).hexdigest()

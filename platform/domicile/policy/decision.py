@@ -1,0 +1,136 @@
+"""The policy decision point.
+
+Obligations, labelled where they are met:
+
+1. Default deny: what no policy permits, what the schema does not know and what cannot be built is denied.
+2. A policy that fails denies, whatever the others say. Cedar would skip it, and a skipped forbid permits.
+3. A scope admits exactly the documents that a decision permits; where that cannot be had, it admits nothing.
+
+The caller owes that the request's facts are true, and that a denial is audited before it is told (``access.gate``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import cedarpy
+
+from domicile.domain.actions import Action
+from domicile.domain.documents import DocumentAttributes
+from domicile.domain.principals import Caller
+from domicile.domain.values import Region
+from domicile.policy.bundle import PolicyBundle
+from domicile.policy.entities import DOCUMENT, cedar_request, context, encode, facts, resource_entity, resource_uid
+from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
+from domicile.policy.request import CollectionResource, Decision, Request
+from domicile.policy.scope import Nothing, RetrievalScope
+
+#: Callers whose parsed entity and whose scopes are kept: a few kilobytes each. Both depend on nothing but what they are
+#: looked up by, so they never go stale.
+_REMEMBERED_CALLERS = 1024
+_FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
+_Key = tuple[object, ...]
+
+
+class DecisionPoint:
+    """Decides by one bundle. ``component_regions`` are the further regions that the operator declared for components."""
+
+    def __init__(self, bundle: PolicyBundle, component_regions: Iterable[Region] = ()) -> None:
+        self.bundle = bundle
+        self._component_regions = tuple(sorted(set(component_regions)))
+        self._with_caller = lru_cache(_REMEMBERED_CALLERS)(bundle.with_caller)
+        self._scope = lru_cache(_REMEMBERED_CALLERS)(self._compile_scope)
+
+    def decide(self, request: Request) -> Decision:
+        """The full decision. Never raises: what cannot be decided is denied, with ``errors``."""
+        return self._decide_alike([request])[0]
+
+    def decide_many(self, requests: Sequence[Request]) -> list[Decision]:
+        """The full decision of each request, in order. Documents that policy cannot tell apart are decided once."""
+        keys = [self._distinction(request) for request in requests]
+        batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
+        described: dict[_Key, _Key] = {}
+        for key, request in zip(keys, requests, strict=True):
+            batches[_batch(key, request, described)].setdefault(key, request)
+        decided: dict[_Key, Decision] = {}
+        for batch in batches.values():
+            decided.update(zip(batch, self._decide_alike(list(batch.values())), strict=True))
+        return [decided[key] for key in keys]
+
+    def scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
+        """The documents on which the caller may perform the action, as a filter. Never raises; may admit nothing."""
+        return self._scope(facts(caller), action, cell_region)
+
+    def _decide_alike(self, batch: Sequence[Request]) -> list[Decision]:
+        """Decisions on one or more resources of one type, by one caller for one action."""
+        first = batch[0]
+        policies = self.bundle.applicable.get((first.action, resource_uid(first.resource)["type"]))
+        if policies is None:
+            return [self._denied()] * len(batch)  # (1)
+        try:
+            entities = self._entities(batch)
+            details = self._context(first.caller, first.action, first.cell_region)
+        except ValueError:
+            return [self._denied(errors=("request",))] * len(batch)  # (1)
+        results = cedarpy.is_authorized_batch([cedar_request(each, details) for each in batch], policies, entities)
+        return [self._decision(result) for result in results]
+
+    def _decision(self, result: cedarpy.AuthzResult) -> Decision:
+        messages = result.diagnostics.errors
+        if messages:  # (2)
+            failed = sorted({id_ for message in messages for id_ in _FAILED_POLICY.findall(message)})
+            return self._denied(policies=failed, errors=failed or ("request",))
+        return Decision(result.allowed, tuple(sorted(result.diagnostics.reasons)), self.bundle.digest)
+
+    def _denied(self, policies: Iterable[str] = (), errors: Iterable[str] = ()) -> Decision:
+        return Decision(False, tuple(policies), self.bundle.digest, tuple(errors))
+
+    def _entities(self, batch: Sequence[Request]) -> cedarpy.Entities:
+        """Raises ``ValueError`` if one document comes with two descriptions, of which at most one is true."""
+        known = self._with_caller(facts(batch[0].caller))
+        return known.with_added_json_str(encode([resource_entity(each.resource) for each in batch]))
+
+    def _context(self, caller: Caller, action: Action, cell_region: Region) -> str:
+        return context(caller, action.value, cell_region, self._component_regions)
+
+    def _distinction(self, request: Request) -> _Key:
+        """All that a policy of the bundle can tell requests of one list apart by.
+
+        First come the four parts that requests have in common when they are decided in one call.
+        """
+        shared = (id(request.caller), request.action, request.cell_region, type(request.resource))
+        match request.resource:
+            case DocumentAttributes(tenant, document, collection, region, classification, groups):
+                named = document if self.bundle.names_documents else None
+                return (*shared, tenant, collection, region, classification, groups, named)
+            case resource:
+                return (*shared, resource)
+
+    def _compile_scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
+        policies = self.bundle.applicable.get((action, DOCUMENT))
+        if policies is None:
+            return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
+        try:
+            request = partial_request(caller.principal, action.value, self._context(caller, action, cell_region))
+            entities = self._with_caller(caller)
+            tree, shaping = residual_scope(policies, entities, caller.principal, request)
+        except ScopeRefused as refusal:
+            return RetrievalScope(Nothing(), refusal.policies, self.bundle.digest)  # (3)
+        except ValueError:
+            return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
+        return RetrievalScope(tree, shaping, self.bundle.digest)
+
+
+def _batch(key: _Key, request: Request, described: dict[_Key, _Key]) -> _Key:
+    """Which requests are decided in one call: never so that a decision could depend on its neighbours.
+
+    Only resources that cannot refer to one another share a batch; and one that comes with a second description does not
+    share it with its first.
+    """
+    if not isinstance(request.resource, DocumentAttributes | CollectionResource):
+        return key
+    shared = key[:4]
+    return shared if described.setdefault((*shared, resource_uid(request.resource)["id"]), key) == key else key

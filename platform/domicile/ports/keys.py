@@ -1,0 +1,55 @@
+"""Root keys and the data keys below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+from uuid import UUID
+
+from domicile.crypto.keys import DataKey
+from domicile.domain.values import Region
+
+
+class KeyProvider(Protocol):
+    """Holds the region's root key and never gives it away. Raises ``KeyProviderUnavailable``."""
+
+    region: Region
+
+    async def wrap(self, key: bytes, context: bytes) -> bytes:
+        """Encrypt a tenant key under the root key; ``context`` is authenticated and needed again to unwrap."""
+        ...
+
+    async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        """The tenant key; raises ``DecryptionFailed`` for any mismatch, without saying which."""
+        ...
+
+
+class KeyRing(Protocol):
+    """Data keys by id, each wrapped by its tenant's key; unwrapped keys are cached with bounds."""
+
+    async def create(self, tenant_id: UUID, key_id: UUID) -> tuple[DataKey, bytes]:
+        """A fresh data key and its wrapped form, which the caller stores in the same transaction as what it protects.
+
+        Makes the tenant's key first if the tenant has none yet.
+        """
+        ...
+
+    async def open(self, tenant_id: UUID, key_id: UUID) -> DataKey:
+        """The data key; raises ``DecryptionFailed`` if it was destroyed or does not belong to that tenant."""
+        ...
+
+    async def open_many(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
+        """Several at once with one read of the database; raises like ``open`` if any cannot be opened."""
+        ...
+
+    async def fingerprint(self, tenant_id: UUID, content: bytes) -> bytes:
+        """A 32-byte keyed digest (HMAC-SHA-256 under a key derived from the tenant's), equal for equal content of a tenant."""
+        ...
+
+    async def digest_key(self, tenant_id: UUID) -> bytes:
+        """The 32-byte key behind ``fingerprint``, for hashing large content in a thread."""
+        ...
+
+    def forget(self, tenant_id: UUID, key_ids: Iterable[UUID]) -> None:
+        """Drop data keys from memory whose rows were just deleted, so that nothing here opens what they sealed."""
+        ...

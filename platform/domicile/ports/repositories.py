@@ -1,0 +1,273 @@
+"""The database, as repositories within one unit of work.
+
+Every read of tenant data takes the tenant's id or a scope: there is no way to ask for "all".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+from uuid import UUID
+
+from domicile.audit.events import AuditEvent
+from domicile.domain.conversations import Conversation, Exchange
+from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.policy.scope import RetrievalScope
+
+
+class TenantRepository(Protocol):
+    async def add(self, tenant: Tenant) -> None:
+        """Raises ``AlreadyExists`` for a slug in use."""
+        ...
+
+    async def get(self, tenant_id: UUID) -> Tenant:
+        """Raises ``NotFound``."""
+        ...
+
+    async def by_slug(self, slug: str) -> Tenant:
+        """Raises ``NotFound``."""
+        ...
+
+    async def all(self) -> Sequence[Tenant]: ...
+
+
+class PrincipalRepository(Protocol):
+    async def add(self, principal: Principal, password_hash: str | None) -> None:
+        """Logins are unique within the cell; raises ``AlreadyExists``. Stores the group memberships too."""
+        ...
+
+    async def get(self, principal_id: UUID) -> Principal:
+        """With its groups; raises ``NotFound``."""
+        ...
+
+    async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
+        """The principal and its password hash; None if there is no such login."""
+        ...
+
+    async def set_password(self, principal_id: UUID, password_hash: str) -> None:
+        """Also ends every session of the principal."""
+        ...
+
+    async def of_tenant(self, tenant_id: UUID) -> Sequence[Principal]: ...
+
+    async def add_group(self, group: Group) -> None: ...
+
+    async def groups(self, tenant_id: UUID) -> Sequence[Group]: ...
+
+
+class CredentialRepository(Protocol):
+    async def add_api_key(self, key: ApiKey, secret_hash: bytes) -> None: ...
+
+    async def api_key(self, secret_hash: bytes) -> ApiKey | None:
+        """By the SHA-256 of the whole secret (which has 256 random bits, so that no slow hash is needed)."""
+        ...
+
+    async def api_keys(self, tenant_id: UUID) -> Sequence[ApiKey]: ...
+
+    async def revoke_api_key(self, tenant_id: UUID, key_id: UUID, at: datetime) -> None:
+        """Raises ``NotFound``."""
+        ...
+
+    async def touch_api_keys(self, last_used: dict[UUID, datetime]) -> None:
+        """Record last use, in bulk: it is written behind, not on each request."""
+        ...
+
+    async def add_session(self, session: Session) -> None: ...
+
+    async def session(self, token_hash: bytes) -> Session | None: ...
+
+    async def delete_session(self, token_hash: bytes) -> None: ...
+
+
+class CollectionRepository(Protocol):
+    async def add(self, collection: Collection) -> None:
+        """Raises ``AlreadyExists`` for a slug in use within the tenant."""
+        ...
+
+    async def get(self, tenant_id: UUID, collection_id: UUID) -> Collection:
+        """Raises ``NotFound``, also when it belongs to another tenant."""
+        ...
+
+    async def by_slug(self, tenant_id: UUID, slug: str) -> Collection:
+        """Raises ``NotFound``."""
+        ...
+
+    async def of_tenant(self, tenant_id: UUID) -> Sequence[Collection]: ...
+
+
+class DocumentRepository(Protocol):
+    async def get(self, tenant_id: UUID, document_id: UUID) -> Document:
+        """The document with its current version; raises ``NotFound``, also when it belongs to another tenant."""
+        ...
+
+    async def many(self, document_ids: Sequence[UUID], tenant_id: UUID) -> dict[UUID, Document]:
+        """Those that exist in that tenant and have a current version."""
+        ...
+
+    async def by_source(self, tenant_id: UUID, collection_id: UUID, source_digest: bytes) -> Document | None: ...
+
+    async def list(
+        self, scope: RetrievalScope, *, collection_id: UUID | None = None, after: UUID | None = None, limit: int = 50
+    ) -> Sequence[Document]:
+        """Documents that the scope admits, by id, after the cursor."""
+        ...
+
+    async def count(self, scope: RetrievalScope, *, collection_id: UUID | None = None) -> int: ...
+
+    async def publish(self, document: Document) -> DocumentVersion | None:
+        """Make the version current, in one statement for all to see, and give the one that it replaces.
+
+        Creates the document if it is new; its attributes become those given.
+        """
+        ...
+
+    async def delete(self, tenant_id: UUID, document_id: UUID) -> Document:
+        """Remove it with its versions and its wrapped data keys; gives what was removed. Raises ``NotFound``."""
+        ...
+
+    async def live_versions(self) -> frozenset[UUID]:
+        """Every current version and every version that a pending job item will publish, for the sweep after a crash."""
+        ...
+
+
+class JobRepository(Protocol):
+    async def add(self, job: Job) -> None:
+        """With its items."""
+        ...
+
+    async def get(self, tenant_id: UUID, job_id: UUID) -> Job:
+        """With its items, in order; raises ``NotFound``, also when it belongs to another tenant."""
+        ...
+
+    async def pending(self, job_id: UUID, limit: int) -> Sequence[JobItem]:
+        """The next items that are not finished, in order."""
+        ...
+
+    async def set_stage(self, item_ids: Sequence[UUID], stage: Stage) -> None: ...
+
+    async def finish(
+        self, item_id: UUID, state: ItemState, *, failure: str | None = None, failure_detail: str | None = None
+    ) -> None: ...
+
+    async def set_state(self, job_id: UUID, state: JobState) -> None: ...
+
+    async def unfinished(self) -> Sequence[tuple[UUID, UUID]]:
+        """(job id, tenant id) of every job that is not done, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A wrapped tenant key or data key as stored. Which tenant key wrapped a data key is in the envelope's key id."""
+
+    id: UUID
+    tenant_id: UUID
+    wrapped: bytes
+    created_at: datetime
+
+
+class KeyRepository(Protocol):
+    async def tenant_key(self, tenant_id: UUID) -> WrappedKey | None: ...
+
+    async def add_tenant_key(self, key: WrappedKey) -> None:
+        """Raises ``AlreadyExists`` if the tenant has one."""
+        ...
+
+    async def add_data_keys(self, keys: Sequence[WrappedKey]) -> None: ...
+
+    async def data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> dict[UUID, WrappedKey]:
+        """Those that exist in that tenant."""
+        ...
+
+    async def delete_data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> None: ...
+
+
+class ConversationRepository(Protocol):
+    async def add(self, conversation: Conversation) -> None: ...
+
+    async def get(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
+        """Raises ``NotFound``, also when it belongs to another tenant."""
+        ...
+
+    async def of_principal(self, tenant_id: UUID, principal_id: UUID, limit: int = 50) -> Sequence[Conversation]:
+        """The latest first."""
+        ...
+
+    async def add_exchange(self, exchange: Exchange) -> None:
+        """Also moves the conversation's ``updated_at``."""
+        ...
+
+    async def exchanges(self, conversation_id: UUID) -> Sequence[Exchange]: ...
+
+    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> None:
+        """With its exchanges and its wrapped data key."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentReply:
+    """What a write answered the first time. ``body`` holds ids and numbers only."""
+
+    request_digest: bytes
+    status: int
+    body: bytes
+
+
+class IdempotencyRepository(Protocol):
+    async def get(self, principal_id: UUID, key: str) -> IdempotentReply | None: ...
+
+    async def add(self, principal_id: UUID, key: str, reply: IdempotentReply, at: datetime) -> None: ...
+
+
+class AuditAppender(Protocol):
+    async def append(self, *events: AuditEvent) -> None:
+        """Durable if and only if the unit of work commits."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving the block without ``commit`` rolls back.
+
+    Raises ``DatabaseUnavailable``, ``StorageFull`` or ``SchemaOutdated``; nothing of the driver's leaks.
+    """
+
+    tenants: TenantRepository
+    principals: PrincipalRepository
+    credentials: CredentialRepository
+    collections: CollectionRepository
+    documents: DocumentRepository
+    jobs: JobRepository
+    keys: KeyRepository
+    conversations: ConversationRepository
+    idempotency: IdempotencyRepository
+    audit: AuditAppender
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def commit(self) -> None: ...
+
+
+class Database(Protocol):
+    """Units of work on one database."""
+
+    def reading(self) -> UnitOfWork:
+        """A transaction that only reads; cheap, and never waits for writers."""
+        ...
+
+    def writing(self) -> UnitOfWork:
+        """A transaction that may write. Writers of one embedded database queue in the order they came."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise ``DatabaseUnavailable`` or ``SchemaOutdated`` if it cannot serve now."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""The HTTP service: controllers, guards, problem details and pages. Holds no SQL, no cryptography and no rules."""

@@ -1,0 +1,1 @@
+"""The native REST interface below ``/v1``, and the operators' endpoints beside it."""

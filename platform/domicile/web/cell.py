@@ -1,0 +1,78 @@
+"""What the web room needs of a cell: the composition root gives one, tests build smaller ones."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from domicile.access.identity import Identity
+from domicile.access.journal import Journal
+from domicile.answers.conversations import Conversations
+from domicile.answers.service import Answers
+from domicile.domain.values import Region
+from domicile.ingestion.intake import Intake
+from domicile.ingestion.progress import Progress
+from domicile.ingestion.withdrawal import Withdrawal
+from domicile.ports.repositories import Database
+from domicile.ports.telemetry import Telemetry
+from domicile.retrieval.library import Library
+from domicile.retrieval.search import Search
+
+
+class ServedSettings(Protocol):
+    """The settings that are about serving; units as in the configuration."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def secure_cookies(self) -> bool: ...
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]: ...
+    @property
+    def max_document_bytes(self) -> int: ...
+    @property
+    def max_documents_per_request(self) -> int: ...
+    @property
+    def session_minutes(self) -> int: ...
+
+
+class ServedTelemetry(Telemetry, Protocol):
+    def render_metrics(self) -> bytes:
+        """The Prometheus text format: names, numbers and fixed labels only."""
+        ...
+
+
+class ServedCell(Protocol):
+    """Use cases, each of which decides and audits for itself, and the few ports that the edge needs."""
+
+    @property
+    def settings(self) -> ServedSettings: ...
+    @property
+    def region(self) -> Region: ...
+    @property
+    def telemetry(self) -> ServedTelemetry: ...
+    @property
+    def identity(self) -> Identity: ...
+    @property
+    def intake(self) -> Intake: ...
+    @property
+    def progress(self) -> Progress: ...
+    @property
+    def withdrawal(self) -> Withdrawal: ...
+    @property
+    def search(self) -> Search: ...
+    @property
+    def library(self) -> Library: ...
+    @property
+    def answers(self) -> Answers: ...
+    @property
+    def conversations(self) -> Conversations: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def database(self) -> Database: ...
+
+    async def health(self) -> dict[str, str]:
+        """Each component with ``ok``, or with the slug of what is wrong with it."""
+        ...

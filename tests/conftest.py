@@ -1,0 +1,155 @@
+"""Databases for the tests: a fresh SQLite file each, and one PostgreSQL database per run, emptied before each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.db.migrate import upgrade
+from domicile.adapters.db.schema import metadata
+
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
+UNIT = Path(__file__).resolve().parent / "unit"
+
+
+@pytest.fixture(autouse=True)
+def _no_way_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A unit test reaches nothing outside this machine."""
+    if not request.path.is_relative_to(UNIT) or request.node.get_closest_marker("postgres"):
+        return
+    connect = socket.socket.connect
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"A unit test tried to connect to {address}.")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database of the present schema, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "domicile.sqlite3"
+    _outside(upgrade(f"sqlite+aiosqlite:///{path}", folder=MIGRATIONS))
+    return path
+
+
+@pytest.fixture
+def sqlite_url(_migrated_file: Path, tmp_path: Path) -> str:
+    """A fresh SQLite database of the present schema."""
+    path = tmp_path / "domicile.sqlite3"
+    shutil.copyfile(_migrated_file, path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_url: str) -> AsyncIterator[SqlDatabase]:
+    """A fresh SQLite database, for tests to which it does not matter which database it is."""
+    database = SqlDatabase(sqlite_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def postgres_url(_postgres_server: str) -> str:
+    """The run's PostgreSQL database, of the present schema and empty. The URL holds the password."""
+    tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    # Only the owner can switch the audit log's triggers off, and only a test would want to.
+    _outside(
+        _execute(
+            _postgres_server,
+            f"ALTER TABLE audit_entries DISABLE TRIGGER USER;TRUNCATE {tables};ALTER TABLE audit_entries ENABLE TRIGGER USER;",
+        )
+    )
+    return _postgres_server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Each of the two databases in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[SqlDatabase]:
+    """Each of the two databases in turn, opened."""
+    opened = SqlDatabase(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def _postgres_server() -> Iterator[str]:
+    if url := os.environ.get("DOMICILE_TEST_POSTGRES_URL"):
+        _outside(upgrade(url, folder=MIGRATIONS))
+        yield url
+        return
+    port = _running_cluster()
+    name, password = f"domicile_test_{secrets.token_hex(6)}", secrets.token_hex(16)
+    _as_postgres(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
+    url = f"postgresql+asyncpg://{name}:{password}@127.0.0.1:{port}/{name}"
+    try:
+        _outside(upgrade(url, folder=MIGRATIONS))
+        yield url
+    finally:
+        _as_postgres(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"DROP ROLE IF EXISTS {name}")
+
+
+def _running_cluster() -> str:
+    """The port of a PostgreSQL on this machine, started if need be; skips the test where there is none to be had."""
+    if not shutil.which("pg_lsclusters") or not shutil.which("pg_ctlcluster"):
+        pytest.skip("No PostgreSQL: set DOMICILE_TEST_POSTGRES_URL, or install it (Debian: apt-get install postgresql).")
+    if os.geteuid() != 0:
+        pytest.skip("Only root can make a database in the PostgreSQL on this machine: set DOMICILE_TEST_POSTGRES_URL.")
+    clusters = subprocess.run(["pg_lsclusters", "--no-header"], capture_output=True, text=True, check=True).stdout
+    if not clusters.strip():
+        pytest.skip("PostgreSQL is installed, but has no cluster: set DOMICILE_TEST_POSTGRES_URL.")
+    version, cluster, port, status = clusters.split()[:4]
+    if not status.startswith("online"):
+        # Another test run may be starting it at the same time; what counts is whether it answers.
+        subprocess.run(["pg_ctlcluster", version, cluster, "start"], capture_output=True, check=False)
+        _wait_for(port)
+    return port
+
+
+def _wait_for(port: str) -> None:
+    for _ in range(100):
+        if subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1", "-p", port], check=False).returncode == 0:
+            return
+        time.sleep(0.2)
+    pytest.skip("PostgreSQL is installed, but could not be started: set DOMICILE_TEST_POSTGRES_URL.")
+
+
+def _as_postgres(*statements: str) -> None:
+    for statement in statements:
+        command = ["runuser", "-u", "postgres", "--", "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]
+        subprocess.run(command, input=statement, cwd="/", capture_output=True, text=True, check=True)
+
+
+async def _execute(url: str, statements: str) -> None:
+    import asyncpg
+
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+def _outside(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Run it in a thread of its own, because the test's event loop may exist already."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()

@@ -1,0 +1,260 @@
+"""A whole cell for tests of the edge: real use cases, policies, database and encryption; the model, the index and files are fakes.
+
+Two tenants with a member, an administrator and an auditor each, every one with a password and an API key, and a few documents.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+from uuid import UUID
+
+from tests.fakes.blobs import MemoryBlobStore
+from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
+from tests.fakes.identity import PlainHasher
+from tests.fakes.jobs import MemoryJobQueue
+from tests.fakes.keys import MemoryKeyProvider
+from tests.fakes.parser import PlainParser
+from tests.fakes.policy import shipped_bundle, shipped_decisions
+from tests.fakes.vector_index import InMemoryVectorIndex
+
+from domicile.access.administration import Administration
+from domicile.access.gate import Gate
+from domicile.access.identity import Identity, Origin
+from domicile.access.journal import Journal
+from domicile.adapters.db.audit_store import SqlAuditLog
+from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.db.migrate import upgrade
+from domicile.adapters.identity.clock import SystemClock
+from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.telemetry.tracing import OpenTelemetry
+from domicile.domain.errors import DomicileError
+from domicile.domain.principals import Caller, Principal, Tenant
+from domicile.domain.values import Classification, Region, Role
+from domicile.ingestion.drafts import IntakeLimits, Upload
+from domicile.ingestion.intake import Intake
+from domicile.ingestion.pipeline import Models, Pipeline
+from domicile.ingestion.progress import Progress
+from domicile.ingestion.stores import Stores
+from domicile.ingestion.withdrawal import Withdrawal
+from domicile.retrieval.library import Library
+from domicile.retrieval.retriever import Retriever
+from domicile.retrieval.search import Search
+
+ROOT = Path(__file__).parents[2]
+HOME = Region("eu-de")
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class TestSettings:
+    __test__ = False
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    secure_cookies: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    max_document_bytes: int = 64 * 1024
+    max_documents_per_request: int = 8
+    session_minutes: int = 60
+
+
+@dataclass
+class Person:
+    """Somebody who can call: with the password that all share, and an API key."""
+
+    principal: Principal
+    tenant: Tenant
+    key: str
+
+    @property
+    def login(self) -> str:
+        return self.principal.login
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+
+@dataclass
+class MemoryCell:
+    """Implements what ``web`` needs of a cell. ``components`` is what its health is; ``people`` are its people by login."""
+
+    settings: Any
+    region: Region
+    telemetry: OpenTelemetry
+    identity: Identity
+    administration: Administration
+    intake: Intake
+    progress: Progress
+    withdrawal: Withdrawal
+    search: Search
+    library: Library
+    answers: Any
+    conversations: Any
+    journal: Journal
+    audit_log: SqlAuditLog
+    database: SqlDatabase
+    queue: MemoryJobQueue
+    parser: PlainParser
+    index: InMemoryVectorIndex
+    embedder: HashEmbedder
+    components: dict[str, str] = field(default_factory=lambda: {"database": "ok", "index": "ok"})
+    people: dict[str, Person] = field(default_factory=dict)
+
+    async def health(self) -> dict[str, str]:
+        return self.components
+
+    async def caller(self, login: str) -> Caller:
+        return await self.identity.authenticate_key(self.people[login].key, Origin(request_id="test", trace_id=""))
+
+    async def ingest(
+        self,
+        login: str,
+        collection: str,
+        documents: dict[str, str],
+        classification: Classification = Classification.INTERNAL,
+        groups: Sequence[str] = (),
+    ) -> list[UUID]:
+        """Ingest the texts by their source paths into the collection, which is made if it is not there; gives their ids."""
+        caller = await self.caller(login)
+        try:
+            where = await self.library.collection(caller, collection)
+        except DomicileError:
+            where = await self.library.create_collection(caller, collection)
+        uploads = [Upload(source, text.encode()) for source, text in documents.items()]
+        job = await self.intake.submit(caller, where.id, uploads, classification=classification, groups=groups)
+        await self.queue.join()
+        view = await self.progress.get(caller, job.id)
+        assert view.failed == 0, view
+        return [item.document_id for item in view.items]
+
+
+@cache
+def _migrated() -> Path:
+    """A database of the present schema, made once: copying a file is faster than migrating each time."""
+    import asyncio
+    import threading
+
+    folder = Path(mkdtemp(prefix="domicile-tests-"))
+    path = folder / "template.db"
+    # In a thread of its own, since the test that asks first has an event loop running.
+    work = threading.Thread(
+        target=lambda: asyncio.run(upgrade(f"sqlite+aiosqlite:///{path}", folder=ROOT / "migrations"))
+    )
+    work.start()
+    work.join()
+    return path
+
+
+@asynccontextmanager
+async def open_memory_cell(folder: Path, **settings: Any) -> AsyncIterator[MemoryCell]:
+    """An empty cell in the folder; with ``answers`` given, that answers in place of the real use case."""
+    from tests.fakes.answering import answering
+
+    path = folder / "cell.db"
+    shutil.copy(_migrated(), path)
+    clock, hasher = SystemClock(), PlainHasher()
+    database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
+    log = SqlAuditLog(database)
+    gate = Gate(shipped_decisions(), log, clock, HOME)
+    telemetry = OpenTelemetry("test", HOME.name)
+    keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
+    embedder, sparse = HashEmbedder(), HashSparseEncoder()
+    stores = Stores(database, keys, MemoryBlobStore(), InMemoryVectorIndex(embedder.dimensions))
+    parser, queue = PlainParser(), MemoryJobQueue()
+    pipeline = Pipeline(
+        stores=stores,
+        models=Models(embedder, sparse, WholeTextCounter()),
+        parser=parser,
+        clock=clock,
+        bundle_digest=shipped_bundle().digest,
+    )
+    await queue.start(pipeline.run)
+    configured = TestSettings(**settings)
+    retriever = Retriever(
+        database=database, index=stores.index, embedder=embedder, sparse=sparse, keys=keys, gate=gate, telemetry=telemetry
+    )
+    answers, conversations = answering(database, keys, gate, clock, retriever, embedder, telemetry)
+    cell = MemoryCell(
+        settings=configured,
+        region=HOME,
+        telemetry=telemetry,
+        identity=Identity(
+            database=database, hasher=hasher, gate=gate, clock=clock, session_lifetime=timedelta(hours=1)
+        ),
+        administration=Administration(database=database, hasher=hasher, gate=gate, clock=clock),
+        intake=Intake(
+            database=database,
+            keys=keys,
+            blobs=stores.blobs,
+            queue=queue,
+            gate=gate,
+            clock=clock,
+            limits=IntakeLimits(configured.max_document_bytes, configured.max_documents_per_request),
+        ),
+        progress=Progress(database=database, keys=keys, gate=gate, poll_seconds=0.01),
+        withdrawal=Withdrawal(database=database, keys=keys, index=stores.index, blobs=stores.blobs, gate=gate),
+        search=Search(retriever=retriever, gate=gate),
+        library=Library(database=database, blobs=stores.blobs, keys=keys, gate=gate, clock=clock),
+        answers=answers,
+        conversations=conversations,
+        journal=Journal(log=log, gate=gate),
+        audit_log=log,
+        database=database,
+        queue=queue,
+        parser=parser,
+        index=stores.index,
+        embedder=embedder,
+    )
+    try:
+        yield cell
+    finally:
+        await queue.stop()
+        await log.close()
+        await database.close()
+        telemetry.close()
+
+
+async def populate(cell: MemoryCell) -> None:
+    """Two tenants with their people and documents; ``acme`` has one that its member ``mia`` may not read."""
+    for slug, people in _PEOPLE.items():
+        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME)
+        operator = cell.administration.operator_caller(tenant)
+        await cell.administration.create_group(operator, "board")
+        for login, (role, clearance, groups) in people.items():
+            principal = await cell.administration.create_user(
+                operator, login, login.title(), role, clearance, groups, PASSWORD
+            )
+            _, key = await cell.administration.create_api_key(operator, principal.id, "test")
+            cell.people[login] = Person(principal, tenant, key)
+    await cell.ingest("ada", "handbook", HANDBOOK)
+    await cell.ingest("ada", "board", MINUTES, Classification.RESTRICTED, ["board"])
+    await cell.ingest("gus", "secrets", {"globex/plan.md": "# Globex plan\n\nGlobex builds the turbine in Lyon."})
+
+
+_PEOPLE = {
+    "acme": {
+        "mia": (Role.MEMBER, Classification.CONFIDENTIAL, ()),
+        "ada": (Role.ADMINISTRATOR, Classification.RESTRICTED, ("board",)),
+        "olaf": (Role.AUDITOR, Classification.PUBLIC, ()),
+    },
+    "globex": {
+        "gil": (Role.MEMBER, Classification.RESTRICTED, ()),
+        "gus": (Role.ADMINISTRATOR, Classification.RESTRICTED, ()),
+        "gab": (Role.AUDITOR, Classification.PUBLIC, ()),
+    },
+}
+HANDBOOK = {
+    "handbook/leave.md": "# Leave policy\n\n## Annual leave\n\nEvery employee has 30 days of paid annual leave a year.\n\n"
+    "## Sick leave\n\nTell your manager before ten o'clock when you are ill.\n",
+    "handbook/travel.md": "# Travel policy\n\n## Per diem\n\nThe per diem for a full day of travel is 28 euros.\n",
+}
+MINUTES = {"board/minutes.md": "# Board minutes\n\nThe board will buy the Larch company for 14 million euros.\n"}

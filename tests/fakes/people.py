@@ -1,0 +1,77 @@
+"""Small builders of tenants, people, callers and documents. Every argument has a plain default; name what the test is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from domicile.domain.documents import Collection, DocumentAttributes
+from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Group, Principal, Tenant
+from domicile.domain.values import Classification, Region, Role
+
+HOME = Region("eu-de")
+ELSEWHERE = Region("us-va")
+
+
+def uid(name: str) -> UUID:
+    """The same id for the same name, so that a failing test reads the same on every run."""
+    return uuid5(NAMESPACE_OID, name)
+
+
+def tenant(slug: str = "acme", region: Region = HOME) -> Tenant:
+    return Tenant(uid(f"tenant/{slug}"), slug, slug.title(), region)
+
+
+def group(slug: str = "finance", of: Tenant | None = None) -> Group:
+    owner = of or tenant()
+    return Group(uid(f"group/{owner.slug}/{slug}"), owner.id, slug)
+
+
+def collection(slug: str = "handbook", of: Tenant | None = None, region: Region = HOME) -> Collection:
+    owner = of or tenant()
+    return Collection(uid(f"collection/{owner.slug}/{slug}"), owner.id, slug, region)
+
+
+def principal(
+    login: str = "mia",
+    of: Tenant | None = None,
+    *,
+    role: Role = Role.MEMBER,
+    clearance: Classification = Classification.INTERNAL,
+    groups: Iterable[UUID] = (),
+    disabled: bool = False,
+) -> Principal:
+    owner = of or tenant()
+    id_ = uid(f"principal/{owner.slug}/{login}")
+    return Principal(id_, owner.id, login, login.title(), role, clearance, frozenset(groups), disabled)
+
+
+def caller(
+    who: Principal | None = None,
+    of: Tenant | None = None,
+    *,
+    method: AuthenticationMethod = AuthenticationMethod.SESSION,
+    verbs: Iterable[str] | None = None,
+    collections: Iterable[UUID] | None = None,
+) -> Caller:
+    """A request by that principal; ``verbs`` and ``collections`` narrow it as an API key's grant does (``None``: not)."""
+    owner = of or tenant()
+    grant = Grant(None if verbs is None else frozenset(verbs), None if collections is None else frozenset(collections))
+    credential = uid("credential") if method is AuthenticationMethod.API_KEY else None
+    return Caller(who or principal(of=owner), owner, method, grant, credential, request_id="request-1")
+
+
+def document(
+    name: str = "leave-policy",
+    of: Tenant | None = None,
+    *,
+    in_collection: Collection | None = None,
+    region: Region = HOME,
+    classification: Classification = Classification.INTERNAL,
+    groups: Iterable[UUID] = (),
+) -> DocumentAttributes:
+    owner = of or tenant()
+    where = in_collection or collection(of=owner)
+    return DocumentAttributes(
+        owner.id, uid(f"document/{owner.slug}/{name}"), where.id, region, classification, frozenset(groups)
+    )

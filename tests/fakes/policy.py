@@ -1,0 +1,27 @@
+"""The policies that are shipped, for tests that need real decisions."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from domicile.policy.bundle import PolicyBundle
+from domicile.policy.decision import DecisionPoint
+
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
+def shipped_sources() -> tuple[str, dict[str, str]]:
+    """The schema's text, and each policy file's text by its name."""
+    schema = (POLICIES / "schema.cedarschema").read_text(encoding="utf-8")
+    return schema, {path.name: path.read_text(encoding="utf-8") for path in sorted(POLICIES.glob("*.cedar"))}
+
+
+@cache
+def shipped_bundle() -> PolicyBundle:
+    """Parsed once per test run; a bundle is immutable."""
+    return PolicyBundle.parse(*shipped_sources())
+
+
+def shipped_decisions() -> DecisionPoint:
+    return DecisionPoint(shipped_bundle())

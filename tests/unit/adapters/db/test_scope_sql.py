@@ -1,0 +1,126 @@
+"""The scope as SQL admits exactly what the scope admits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.fakes import people
+from tests.fakes.clock import FixedClock
+from tests.fakes.people import uid
+
+from domicile.adapters.db.database import SqlDatabase
+from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion
+from domicile.domain.values import Classification
+from domicile.policy.scope import (
+    AllOf,
+    AnyOf,
+    Between,
+    Everything,
+    Field,
+    Intersects,
+    IsEmpty,
+    Not,
+    Nothing,
+    OneOf,
+    RetrievalScope,
+    Scope,
+    admits,
+)
+
+TENANTS = [people.tenant("acme"), people.tenant("globex")]
+COLLECTIONS = [people.collection(slug, tenant) for tenant in TENANTS for slug in ("handbook", "minutes")]
+GROUPS = [people.group(slug, TENANTS[0]) for slug in ("finance", "legal", "board")]
+CLOCK = FixedClock()
+
+#: One document of every kind there is: collection, region, classification, groups.
+DOCUMENTS = [
+    people.document(
+        f"{collection.slug}-{region}-{int(level)}-{len(groups)}",
+        next(tenant for tenant in TENANTS if tenant.id == collection.tenant_id),
+        in_collection=collection,
+        region=region,
+        classification=level,
+        groups=[group.id for group in groups],
+    )
+    for collection in COLLECTIONS
+    for region in (people.HOME, people.ELSEWHERE)
+    for level in Classification
+    for groups in ([], GROUPS[:1], GROUPS[:2], GROUPS)
+]
+
+IDS = [*(each.id for each in (*TENANTS, *COLLECTIONS, *GROUPS)), *(each.document_id for each in DOCUMENTS[::17])]
+# Next to what documents have: text that looks like it and is not the same, and text that is nothing at all.
+TEXTS = [*map(str, IDS), str(IDS[0]).upper(), IDS[0].hex, "eu-de", "us-va", "EU-DE", "0", "1", "3", "01", "9" * 30, "", "x"]
+
+values = st.frozensets(st.sampled_from(TEXTS), max_size=4)
+fields = st.sampled_from(Field)
+bounds = st.none() | st.integers(-2, 6) | st.sampled_from([-(10**12), 10**12])
+leaves = st.one_of(
+    st.just(Everything()),
+    st.just(Nothing()),
+    st.builds(OneOf, fields, values),
+    st.builds(Intersects, fields, values),
+    st.builds(Between, st.just(Field.CLASSIFICATION), bounds, bounds),
+    st.builds(IsEmpty, fields),
+)
+scopes = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(AllOf, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple)),
+        st.builds(Not, inner),
+    ),
+    max_leaves=12,
+)
+
+
+def stored(attributes: DocumentAttributes) -> Document:
+    name = str(attributes.document_id)
+    version = DocumentVersion(
+        uid(f"v/{name}"), attributes.document_id, uid(f"k/{name}"), b"content", b"title", 1, 1, CLOCK.now()
+    )
+    return Document(attributes, name.encode(), version, CLOCK.now())
+
+
+async def fill(database: SqlDatabase) -> None:
+    async with database.writing() as unit:
+        for tenant in TENANTS:
+            await unit.tenants.add(tenant)
+        for collection in COLLECTIONS:
+            await unit.collections.add(collection)
+        for group in GROUPS:
+            await unit.principals.add_group(group)
+        for attributes in DOCUMENTS:
+            await unit.documents.publish(stored(attributes))
+        await unit.commit()
+
+
+async def listed(database: SqlDatabase, scope: Scope) -> tuple[set[UUID], int]:
+    async with database.reading() as unit:
+        found: Sequence[Document] = await unit.documents.list(RetrievalScope(scope, (), ""), limit=1000)
+        return {each.id for each in found}, await unit.documents.count(RetrievalScope(scope, (), ""))
+
+
+def test_sql_admits_what_the_scope_admits(database_url: str) -> None:
+    """For any tree over any fields and values, on both databases, lists and counts alike."""
+    with asyncio.Runner() as runner:
+        database = SqlDatabase(database_url)
+        runner.run(fill(database))
+
+        @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(scopes)
+        def check(scope: Scope) -> None:
+            admitted = {each.document_id for each in DOCUMENTS if admits(scope, each)}
+            assert runner.run(listed(database, scope)) == (admitted, len(admitted))
+
+        check()
+        runner.run(database.close())
+
+
+def test_the_documents_differ_in_everything_a_scope_can_test() -> None:
+    """Otherwise the property above would prove little."""
+    assert len({each.document_id for each in DOCUMENTS}) == len(DOCUMENTS) == 4 * 2 * 4 * 4

@@ -1,0 +1,61 @@
+"""Spans and metrics pass an allow-list, and errors leave their slug, not their words."""
+
+from __future__ import annotations
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from domicile.adapters.telemetry.tracing import OpenTelemetry
+from domicile.domain.errors import StorageFull
+
+CONTENT = "the salary of grade G6 is 84,000"
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def telemetry(exporter: InMemorySpanExporter) -> OpenTelemetry:
+    return OpenTelemetry("cell", "eu-de", processors=[SimpleSpanProcessor(exporter)])
+
+
+def test_only_allowed_attributes_leave(telemetry: OpenTelemetry, exporter: InMemorySpanExporter) -> None:
+    """A question given as an attribute by mistake goes neither into the trace nor into the metrics."""
+    with telemetry.span("domicile.parse", domicile__bytes=3, question=CONTENT):
+        telemetry.count("domicile.audit.events", domicile__outcome="denied", question=CONTENT)
+    (span,) = exporter.get_finished_spans()
+    assert dict(span.attributes or {}) == {"domicile.bytes": 3}
+    metrics = telemetry.render_metrics().decode()
+    assert CONTENT not in metrics
+    assert 'domicile_audit_events_total{domicile_outcome="denied"} 1.0' in metrics
+
+
+def test_sizes_and_ids_do_not_label_metrics(telemetry: OpenTelemetry) -> None:
+    """Each distinct label makes a series of its own, and an id in a series outlives its document."""
+    with telemetry.span("domicile.parse", domicile__bytes=3, domicile__tenant_id="t"):
+        pass
+    metrics = telemetry.render_metrics().decode()
+    assert "domicile_parse_duration_seconds_count 1.0" in metrics
+    assert "tenant_id" not in metrics
+
+
+def test_an_error_leaves_its_slug_and_not_its_message(telemetry: OpenTelemetry, exporter: InMemorySpanExporter) -> None:
+    """The message of an exception can carry content; its class or slug cannot."""
+    with pytest.raises(StorageFull), telemetry.span("domicile.index.upsert"):
+        raise StorageFull(CONTENT)
+    with pytest.raises(ValueError, match="salary"), telemetry.span("domicile.parse"):
+        raise ValueError(CONTENT)
+    first, second = exporter.get_finished_spans()
+    assert (first.attributes or {})["error.type"] == "storage-full"
+    assert (second.attributes or {})["error.type"] == "ValueError"
+    assert CONTENT not in first.to_json() + second.to_json()
+
+
+def test_the_trace_id_is_there_inside_a_span_only(telemetry: OpenTelemetry) -> None:
+    """It links log lines and audit events to the trace."""
+    assert telemetry.trace_id() == ""
+    with telemetry.span("domicile.parse"):
+        assert len(telemetry.trace_id()) == 32

@@ -1,0 +1,206 @@
+"""Accepting documents: what is decided, what is stored, and what a refusal leaves behind."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from tests.unit.ingestion.cell import ACME, FINANCE, FOREIGN, HANDBOOK, IngestCell, with_limits
+
+from domicile.audit.events import Outcome
+from domicile.crypto.context import Part
+from domicile.domain.actions import Action
+from domicile.domain.documents import ItemState, JobState
+from domicile.domain.errors import (
+    CallerError,
+    DatabaseUnavailable,
+    DocumentEmpty,
+    DocumentTooLarge,
+    Forbidden,
+    InvalidText,
+    NotFound,
+    RegionRefused,
+    StorageFull,
+)
+from domicile.domain.values import Classification
+from domicile.ingestion.intake import Upload
+from domicile.ingestion.sealing import blob_key, unseal_part
+
+
+async def test_an_accepted_document_is_spooled_encrypted_recorded_and_enqueued(cell: IngestCell) -> None:
+    """Its original opens with the key that was stored beside the job, and its bytes are nowhere in clear."""
+    job = await cell.submit(("leave.md", "# Leave\n\nThirty days."))
+    (item,) = job.items
+    envelope = cell.blobs.blobs[blob_key(item.attributes, item.version_id, Part.ORIGINAL)]
+    assert b"Thirty" not in envelope
+    key = await cell.keys.open(ACME.id, item.data_key_id)
+    assert unseal_part(key, item.attributes, item.version_id, Part.ORIGINAL, envelope) == b"# Leave\n\nThirty days."
+    assert await cell.key_rows(item.data_key_id) == {item.data_key_id}
+    assert cell.queue.enqueued == [(job.id, ACME.id)]
+    (event,) = await cell.events()
+    assert (event.action, event.outcome) == (Action.DOCUMENT_CREATE, Outcome.PERMITTED)
+    assert event.documents == (item.document_id,)
+    assert event.bundle_digest
+    assert event.policies == ("administrator-ingest",)
+
+
+async def test_a_collection_of_another_tenant_is_not_there(cell: IngestCell) -> None:
+    """The refusal is recorded, and nothing is stored."""
+    before = await cell.contents()
+    with pytest.raises(NotFound):
+        await cell.intake.submit(cell.admin, FOREIGN.id, [Upload("a.txt", b"a")])
+    assert await cell.contents() == before
+    assert [(event.outcome, event.reason) for event in await cell.events()] == [(Outcome.DENIED, "not-found")]
+
+
+async def test_a_caller_without_the_right_is_refused(cell: IngestCell) -> None:
+    """A member may not ingest."""
+    before = await cell.contents()
+    with pytest.raises(Forbidden):
+        await cell.submit(("a.txt", "a"), by=cell.member)
+    assert await cell.contents() == before
+
+
+async def test_another_region_is_refused_by_name(cell: IngestCell) -> None:
+    """The message says where the collection is, the refusal is recorded, and nothing is stored."""
+    before = await cell.contents()
+    with pytest.raises(RegionRefused, match="eu-de"):
+        await cell.submit(("a.txt", "a"), region="us-va")
+    assert await cell.contents() == before
+    assert [(event.outcome, event.reason) for event in await cell.events()] == [(Outcome.DENIED, "region-refused")]
+
+
+async def test_the_collections_own_region_may_be_named(cell: IngestCell) -> None:
+    """It changes nothing."""
+    assert (await cell.submit(("a.txt", "a"), region="eu-de")).state is JobState.QUEUED
+
+
+async def test_a_new_document_is_internal_and_open_to_its_tenant(cell: IngestCell) -> None:
+    """Unless it is marked otherwise."""
+    (item,) = (await cell.submit(("a.txt", "a"))).items
+    assert item.attributes.classification is Classification.INTERNAL
+    assert item.attributes.groups == frozenset()
+    assert item.attributes.region == HANDBOOK.region
+
+
+async def test_marks_are_taken_over(cell: IngestCell) -> None:
+    """Groups are named by slug and must be the tenant's own."""
+    marks = {"classification": Classification.RESTRICTED, "groups": ["finance"]}
+    (item,) = (await cell.submit(("a.txt", "a"), **marks)).items
+    assert item.attributes.classification is Classification.RESTRICTED
+    assert item.attributes.groups == {FINANCE.id}
+    with pytest.raises(CallerError, match="legal"):
+        await cell.submit(("b.txt", "b"), groups=["legal"])
+
+
+async def test_an_unmarked_new_version_keeps_its_marks(cell: IngestCell) -> None:
+    """Ingesting a folder again without options must not open a restricted document to everybody."""
+    await cell.ingest(("a.txt", "one"), classification=Classification.RESTRICTED, groups=["finance"])
+    (item,) = (await cell.submit(("a.txt", "two"))).items
+    assert item.attributes.classification is Classification.RESTRICTED
+    assert item.attributes.groups == {FINANCE.id}
+
+
+async def test_an_unchanged_document_is_recognised(cell: IngestCell) -> None:
+    """Nothing is stored twice and the job is done at once, with nothing left to run."""
+    await cell.ingest(("a.txt", "same"))
+    before = await cell.contents()
+    job = await cell.submit(("a.txt", "same"))
+    assert job.state is JobState.DONE
+    assert [item.state for item in job.items] == [ItemState.UNCHANGED]
+    assert await cell.contents() == before
+    assert len(cell.queue.enqueued) == 1
+
+
+async def test_new_marks_make_a_new_version(cell: IngestCell) -> None:
+    """The same bytes with another classification are not the same document any more."""
+    await cell.ingest(("a.txt", "same"))
+    job = await cell.submit(("a.txt", "same"), classification=Classification.PUBLIC)
+    assert [item.state for item in job.items] == [ItemState.PENDING]
+
+
+async def test_the_same_file_twice_in_a_request_is_stored_once(cell: IngestCell) -> None:
+    """The second is unchanged if its bytes are the same, and fails if they differ, since one of the two would be lost."""
+    job = await cell.submit(("a.txt", "same"), ("a.txt", "same"), ("a.txt", "other"), ("b.txt", "same"))
+    assert [item.state for item in job.items] == [
+        ItemState.PENDING,
+        ItemState.UNCHANGED,
+        ItemState.FAILED,
+        ItemState.PENDING,
+    ]
+    assert job.items[2].failure == "already-exists"
+    assert len(cell.blobs.blobs) == 2
+
+
+async def test_two_requests_with_the_same_new_source_mean_the_same_document(cell: IngestCell) -> None:
+    """Neither has been published when the other is accepted."""
+    first, second = await cell.submit(("a.txt", "one")), await cell.submit(("a.txt", "two"))
+    assert first.items[0].document_id == second.items[0].document_id
+    assert first.items[0].version_id != second.items[0].version_id
+
+
+async def test_a_file_that_cannot_be_taken_does_not_keep_the_others_out(cell: IngestCell) -> None:
+    """It becomes a failed item with its reason."""
+    job = await cell.submit(("big.txt", b"x" * 100_001), ("empty.txt", " \n"), ("good.txt", "good"))
+    assert [(item.state, item.failure) for item in job.items] == [
+        (ItemState.FAILED, "document-too-large"),
+        (ItemState.FAILED, "document-empty"),
+        (ItemState.PENDING, None),
+    ]
+    assert len(cell.blobs.blobs) == 1
+
+
+@pytest.mark.parametrize(("content", "error"), [(b"", DocumentEmpty), (b"x" * 100_001, DocumentTooLarge)])
+async def test_a_single_file_that_cannot_be_taken_raises_on_request(
+    cell: IngestCell, content: bytes, error: type[CallerError]
+) -> None:
+    """A REST caller with one file gets its error as the answer, and nothing is stored."""
+    before = await cell.contents()
+    with pytest.raises(error):
+        await cell.submit(("a.txt", content), reject_single=True)
+    assert await cell.contents() == before
+
+
+async def test_a_request_has_limits(cell: IngestCell) -> None:
+    """No files, too many, a source that is empty, too long or unstorable: refused as a whole."""
+    small = with_limits(cell, documents=1)
+    with pytest.raises(CallerError, match="2 documents"):
+        await small.submit(("a.txt", "a"), ("b.txt", "b"))
+    for files, error in [((), CallerError), ((("", "a"),), CallerError), ((("x" * 2000, "a"),), CallerError)]:
+        with pytest.raises(error):
+            await cell.submit(*files)
+    for source in ("a\x00.txt", "a\ud800.txt"):
+        with pytest.raises(InvalidText):
+            await cell.submit((source, "a"))
+
+
+async def test_a_full_disk_leaves_nothing_behind(cell: IngestCell) -> None:
+    """The caller is told, and neither a job nor a blob remains."""
+    before = await cell.contents()
+    cell.blobs.full = True
+    with pytest.raises(StorageFull):
+        await cell.submit(("a.txt", "a"), ("b.txt", "b"))
+    assert await cell.contents() == before
+
+
+async def test_what_could_not_be_enqueued_is_resumed(cell: IngestCell) -> None:
+    """The job is durable before it is enqueued, so the next start finds it."""
+    cell.queue.broken = True
+    with pytest.raises(DatabaseUnavailable):
+        await cell.submit(("a.txt", "a"))
+    cell.queue.broken = False
+    assert await cell.intake.resume() == 1
+    (job_id, tenant_id), *_ = cell.queue.enqueued
+    await cell.pipeline.run(job_id, tenant_id)
+    assert len(await cell.documents()) == 1
+    assert await cell.intake.resume() == 0
+
+
+async def test_no_source_is_stored_in_clear(cell: IngestCell, tmp_path: object) -> None:
+    """File names are content."""
+    job = await cell.submit(("salaries-2026.txt", "a"))
+    async with cell.database.reading() as unit:
+        (item,) = (await unit.jobs.get(ACME.id, job.id)).items
+    assert b"salaries" not in item.title_envelope
+    assert isinstance(item.document_id, UUID)
+    assert len(item.source_digest) == 32
