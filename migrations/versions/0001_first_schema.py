@@ -158,11 +158,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["collection_id"], ["collections.id"], name="fk_documents_collection_id"),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name="fk_documents_tenant_id"),
         sa.PrimaryKeyConstraint("id", name="pk_documents"),
-        sa.UniqueConstraint(
-            "tenant_id", "collection_id", "source_digest", name="uq_documents_tenant_id_collection_id_source_digest"
-        ),
+        sa.UniqueConstraint("collection_id", "source_digest", name="uq_documents_collection_id_source_digest"),
         sa.UniqueConstraint("version_id", name="uq_documents_version_id"),
     )
+    op.create_index("ix_documents_tenant_id_id", "documents", ["tenant_id", "id"])
     op.create_table(
         "idempotent_replies",
         sa.Column("principal_id", sa.Uuid(), nullable=False),

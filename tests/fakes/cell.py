@@ -1,10 +1,11 @@
-"""A whole cell for tests of the edge: real use cases, policies, database and encryption; the model, the index and files are fakes.
+"""A whole cell for tests of the edge: real use cases, policies, database and encryption; models, index and files are fakes.
 
 Two tenants with a member, an administrator and an auditor each, every one with a password and an API key, and a few documents.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from tempfile import mkdtemp
 from typing import Any
 from uuid import UUID
 
+from httpx2 import ASGITransport, AsyncClient
 from tests.fakes.blobs import MemoryBlobStore
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
 from tests.fakes.identity import PlainHasher
@@ -35,18 +37,24 @@ from domicile.adapters.db.migrate import upgrade
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.ring import DatabaseKeyRing
 from domicile.adapters.telemetry.tracing import OpenTelemetry
+from domicile.answers.conversations import Conversations
+from domicile.answers.history import History
+from domicile.answers.service import Answers
 from domicile.domain.errors import DomicileError
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
+from domicile.generation.extractive import ExtractiveGenerator
 from domicile.ingestion.drafts import IntakeLimits, Upload
 from domicile.ingestion.intake import Intake
 from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.ports.generator import Generator
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
 from domicile.retrieval.search import Search
+from domicile.web.app import create_app
 
 ROOT = Path(__file__).parents[2]
 HOME = Region("eu-de")
@@ -97,8 +105,8 @@ class MemoryCell:
     withdrawal: Withdrawal
     search: Search
     library: Library
-    answers: Any
-    conversations: Any
+    answers: Answers
+    conversations: Conversations
     journal: Journal
     audit_log: SqlAuditLog
     database: SqlDatabase
@@ -146,19 +154,15 @@ def _migrated() -> Path:
     folder = Path(mkdtemp(prefix="domicile-tests-"))
     path = folder / "template.db"
     # In a thread of its own, since the test that asks first has an event loop running.
-    work = threading.Thread(
-        target=lambda: asyncio.run(upgrade(f"sqlite+aiosqlite:///{path}", folder=ROOT / "migrations"))
-    )
+    work = threading.Thread(target=lambda: asyncio.run(upgrade(f"sqlite+aiosqlite:///{path}", folder=ROOT / "migrations")))
     work.start()
     work.join()
     return path
 
 
 @asynccontextmanager
-async def open_memory_cell(folder: Path, **settings: Any) -> AsyncIterator[MemoryCell]:
-    """An empty cell in the folder; with ``answers`` given, that answers in place of the real use case."""
-    from tests.fakes.answering import answering
-
+async def open_memory_cell(folder: Path, *, generator: Generator | None = None, **settings: Any) -> AsyncIterator[MemoryCell]:
+    """An empty cell in the folder; the generator is the extractive one unless another is given."""
     path = folder / "cell.db"
     shutil.copy(_migrated(), path)
     clock, hasher = SystemClock(), PlainHasher()
@@ -182,14 +186,20 @@ async def open_memory_cell(folder: Path, **settings: Any) -> AsyncIterator[Memor
     retriever = Retriever(
         database=database, index=stores.index, embedder=embedder, sparse=sparse, keys=keys, gate=gate, telemetry=telemetry
     )
-    answers, conversations = answering(database, keys, gate, clock, retriever, embedder, telemetry)
+    history = History(database=database, keys=keys, clock=clock, region=HOME)
+    answers = Answers(
+        retriever=retriever,
+        generator=generator or ExtractiveGenerator(embedder=embedder, region=HOME),
+        gate=gate,
+        history=history,
+        database=database,
+        clock=clock,
+    )
     cell = MemoryCell(
         settings=configured,
         region=HOME,
         telemetry=telemetry,
-        identity=Identity(
-            database=database, hasher=hasher, gate=gate, clock=clock, session_lifetime=timedelta(hours=1)
-        ),
+        identity=Identity(database=database, hasher=hasher, gate=gate, clock=clock, session_lifetime=timedelta(hours=1)),
         administration=Administration(database=database, hasher=hasher, gate=gate, clock=clock),
         intake=Intake(
             database=database,
@@ -205,7 +215,7 @@ async def open_memory_cell(folder: Path, **settings: Any) -> AsyncIterator[Memor
         search=Search(retriever=retriever, gate=gate),
         library=Library(database=database, blobs=stores.blobs, keys=keys, gate=gate, clock=clock),
         answers=answers,
-        conversations=conversations,
+        conversations=Conversations(database=database, history=history, gate=gate),
         journal=Journal(log=log, gate=gate),
         audit_log=log,
         database=database,
@@ -217,6 +227,7 @@ async def open_memory_cell(folder: Path, **settings: Any) -> AsyncIterator[Memor
     try:
         yield cell
     finally:
+        await answers.close()
         await queue.stop()
         await log.close()
         await database.close()
@@ -230,9 +241,7 @@ async def populate(cell: MemoryCell) -> None:
         operator = cell.administration.operator_caller(tenant)
         await cell.administration.create_group(operator, "board")
         for login, (role, clearance, groups) in people.items():
-            principal = await cell.administration.create_user(
-                operator, login, login.title(), role, clearance, groups, PASSWORD
-            )
+            principal = await cell.administration.create_user(operator, login, login.title(), role, clearance, groups, PASSWORD)
             _, key = await cell.administration.create_api_key(operator, principal.id, "test")
             cell.people[login] = Person(principal, tenant, key)
     await cell.ingest("ada", "handbook", HANDBOOK)
@@ -258,3 +267,25 @@ HANDBOOK = {
     "handbook/travel.md": "# Travel policy\n\n## Per diem\n\nThe per diem for a full day of travel is 28 euros.\n",
 }
 MINUTES = {"board/minutes.md": "# Board minutes\n\nThe board will buy the Larch company for 14 million euros.\n"}
+
+
+def client(cell: MemoryCell, login: str | None = None, **headers: str) -> AsyncClient:
+    """An HTTP client of the cell's application, in process, with the API key of that person."""
+    bearer = cell.people[login].bearer if login else {}
+    transport = ASGITransport(app=create_app(cell), raise_app_exceptions=False)
+    return AsyncClient(transport=transport, base_url="http://testserver", headers={**bearer, **headers})
+
+
+async def browser(cell: MemoryCell, login: str, **headers: str) -> AsyncClient:
+    """A client that has signed in on the page and sends what browsers send: cookie, origin, and a liking for HTML."""
+    http = client(cell, None, Origin="http://testserver", Accept="text/html", **headers)
+    answered = await http.post("/login", data={"login": login, "password": PASSWORD})
+    assert answered.status_code == 303, answered.text
+    return http
+
+
+async def csrf_token(http: AsyncClient, page: str = "/") -> str:
+    """The token that the page carries."""
+    found = re.search(r'name="csrf-token" content="([^"]+)"', (await http.get(page)).text)
+    assert found
+    return found[1]

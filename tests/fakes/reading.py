@@ -1,4 +1,4 @@
-"""A cell with documents in it: a real database, real policies and real envelopes; index, keys, blobs and audit log in memory."""
+"""A cell with documents in it: a real database, real policies and envelopes; index, keys, blobs and audit log in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from domicile.answers.service import Answers
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal
-from domicile.domain.documents import Collection, Document, DocumentTitle, DocumentVersion
+from domicile.domain.documents import Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification
 from domicile.ports.generator import Generator
@@ -134,10 +134,10 @@ class ReadingCell:
         version: int = 1,
         visible: bool = True,
     ) -> Document:
-        """A document of one chunk per text. Not ``visible``: only its points are written, as before a commit or after a crash."""
+        """A document of one chunk per text. Not ``visible``: only its points are written, as after a crash."""
         tenant = GLOBEX if collection.tenant_id == GLOBEX.id else ACME
         attributes = people.document(name, tenant, in_collection=collection, classification=classification, groups=groups)
-        document = await self._document(tenant, replace(attributes), name, version, len(texts))
+        document = await self._document(tenant, attributes, name, version, len(texts))
         key = self.keys.keys[tenant.id, document.version.data_key_id]
         points, start = [], 0
         for ordinal, text in enumerate(texts):
@@ -166,7 +166,7 @@ class ReadingCell:
                 await unit.commit()
         return document
 
-    async def _document(self, tenant: Tenant, attributes, name: str, version: int, chunks: int) -> Document:  # type: ignore[no-untyped-def]
+    async def _document(self, tenant: Tenant, attributes: DocumentAttributes, name: str, version: int, chunks: int) -> Document:
         version_id, key_id = uid(f"version/{tenant.slug}/{name}/{version}"), uid(f"key/{tenant.slug}/{name}/{version}")
         key, wrapped = await self.keys.create(tenant.id, key_id)
         now = self.clock.now()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+
+import structlog
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
@@ -15,23 +19,37 @@ from domicile.access.journal import Journal
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
-from domicile.adapters.telemetry.instrumented import InstrumentedAuditLog, InstrumentedEmbedder, InstrumentedIndex
+from domicile.adapters.jobs.dbos_queue import DbosJobQueue
+from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.parsers.confined import ConfinedParser
+from domicile.adapters.telemetry.instrumented import (
+    InstrumentedAuditLog,
+    InstrumentedEmbedder,
+    InstrumentedIndex,
+    InstrumentedParser,
+)
 from domicile.adapters.telemetry.logs import configure_logs
 from domicile.adapters.telemetry.tracing import OpenTelemetry, otlp_exporters
 from domicile.answers.conversations import Conversations
+from domicile.answers.history import History
 from domicile.answers.service import Answers
 from domicile.bootstrap.health import Health
-from domicile.bootstrap.models import Models, open_models
+from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.residency import cell_region, check_residency
-from domicile.bootstrap.stores import blob_store, check_jobs, database, key_provider, vector_index
-from domicile.config import Settings
+from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
+from domicile.config import Settings, read_secret
+from domicile.domain.errors import DomicileError
 from domicile.domain.values import Region
 from domicile.ingestion.drafts import IntakeLimits
 from domicile.ingestion.intake import Intake
+from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.policy.decision import DecisionPoint
+from domicile.ports.embedder import Embedder
+from domicile.ports.generator import Generator
 from domicile.ports.repositories import Database
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -46,7 +64,6 @@ class Cell:
     region: Region
     telemetry: OpenTelemetry
     database: Database
-    gate: Gate
     identity: Identity
     administration: Administration
     journal: Journal
@@ -58,3 +75,171 @@ class Cell:
     answers: Answers
     conversations: Conversations
     health: Health
+
+
+@asynccontextmanager
+async def open_cell(
+    settings: Settings, *, command: str, url: str = "", run_jobs: bool, writer: Generator | None = None
+) -> AsyncIterator[Cell]:
+    """The cell, until the block ends. Everything that can be refused is refused before the first store is opened.
+
+    ``command`` and ``url`` tell others who holds the cell. With ``run_jobs`` this process runs ingest jobs; otherwise it only
+    takes them in. ``writer`` takes the place of the configured generator.
+    """
+    configure_logs(settings.log_level)
+    check_jobs(settings)
+    clock = SystemClock()
+    decisions = decision_point(settings)
+    check_residency(settings, decisions, clock)
+    require_cell(settings)
+    async with AsyncExitStack() as stack:
+        lock = hold(settings, command, url)
+        if lock:
+            stack.callback(lock.release)
+        yield await _assembled(settings, decisions, clock, stack, run_jobs=run_jobs, writer=writer)
+
+
+async def _assembled(
+    settings: Settings,
+    decisions: DecisionPoint,
+    clock: SystemClock,
+    stack: AsyncExitStack,
+    *,
+    run_jobs: bool,
+    writer: Generator | None,
+) -> Cell:
+    """Build from the stores upwards; ``stack`` closes it all again in the opposite order."""
+    region = cell_region(settings)
+    telemetry = _telemetry(settings)
+    stack.callback(telemetry.close)
+    provider = key_provider(settings)
+    provider.load()
+    store = database(settings)
+    stack.push_async_callback(store.close)
+    await store.ping()
+    audit_store = SqlAuditLog(store)
+    stack.push_async_callback(audit_store.close)
+    gate = Gate(decisions, InstrumentedAuditLog(audit_store, telemetry), clock, region)
+    keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
+    stack.push_async_callback(keys.close)
+
+    weights, local = await asyncio.to_thread(verified, settings)
+    stack.push_async_callback(local.close)
+    loading = asyncio.create_task(local.load())
+    embedder: Embedder = InstrumentedEmbedder(local, telemetry)
+    opened = await asyncio.to_thread(vector_index, settings, embedder)
+    stack.push_async_callback(opened.close)
+    index = InstrumentedIndex(opened, telemetry)
+    blobs = blob_store(settings)
+    sparse = sparse_encoder(settings)
+    await loading
+
+    stores = Stores(store, keys, blobs, index)
+    queue = _queue(settings)
+    parser = ConfinedParser(
+        memory_bytes=settings.parser_memory_bytes,
+        cpu_seconds=settings.parser_cpu_seconds,
+        wall_seconds=settings.parser_wall_seconds,
+    )
+    stack.push_async_callback(parser.close)
+    pipeline = Pipeline(
+        stores=stores,
+        models=Models(embedder, sparse, weights),
+        parser=InstrumentedParser(parser, telemetry),
+        clock=clock,
+        bundle_digest=decisions.bundle.digest,
+    )
+    stack.push_async_callback(queue.stop)
+    await (queue.start(pipeline.run, pipeline.abandon) if run_jobs else queue.start())
+    if run_jobs:
+        _in_background(stack, _swept(pipeline))
+
+    hasher = Argon2Hasher()
+    stack.push_async_callback(hasher.close)
+    lifetime = timedelta(minutes=settings.session_minutes)
+    identity = Identity(database=store, hasher=hasher, gate=gate, clock=clock, session_lifetime=lifetime)
+    stack.push_async_callback(identity.flush)
+    _in_background(stack, identity.keep_flushed())
+    retriever = Retriever(
+        database=store,
+        index=index,
+        embedder=embedder,
+        sparse=sparse,
+        keys=keys,
+        gate=gate,
+        telemetry=telemetry,
+        max_question_chars=settings.max_question_chars,
+    )
+    author = writer or generator(settings, embedder, region)
+    stack.push_async_callback(author.close)
+    history = History(database=store, keys=keys, clock=clock, region=region)
+    answers = Answers(retriever=retriever, generator=author, gate=gate, history=history, database=store, clock=clock)
+    stack.push_async_callback(answers.close)
+    return Cell(
+        settings=settings,
+        region=region,
+        telemetry=telemetry,
+        database=store,
+        identity=identity,
+        administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
+        journal=Journal(log=audit_store, gate=gate),
+        intake=Intake(
+            database=store,
+            keys=keys,
+            blobs=blobs,
+            queue=queue,
+            gate=gate,
+            clock=clock,
+            limits=IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request),
+        ),
+        progress=Progress(database=store, keys=keys, gate=gate),
+        withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
+        search=Search(retriever=retriever, gate=gate),
+        library=Library(database=store, blobs=blobs, keys=keys, gate=gate, clock=clock),
+        answers=answers,
+        conversations=Conversations(database=store, history=history, gate=gate),
+        health=Health(
+            {"database": store.ping, "vector-index": index.ping, "model": author.ping, "keys": _checked(provider.load)}
+        ),
+    )
+
+
+def _telemetry(settings: Settings) -> OpenTelemetry:
+    processors, readers = otlp_exporters(settings.otlp_endpoint) if settings.otlp_endpoint else ([], [])
+    return OpenTelemetry(settings.cell, settings.region, processors, readers)
+
+
+def _queue(settings: Settings) -> DbosJobQueue:
+    """Beside the cell's database: its own file on SQLite, its own schema on PostgreSQL."""
+    if not settings.database_url:
+        return DbosJobQueue(f"sqlite+aiosqlite:///{settings.data_dir / 'jobs.db'}")
+    password = read_secret(settings.database_password_file)
+    # A worker that starts again takes up what it left; its host's name is what stays the same.
+    return DbosJobQueue(database_url(settings), password=password, executor_id=socket.gethostname())
+
+
+def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run until the cell closes."""
+    task = asyncio.create_task(work)
+
+    async def end() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(end)
+
+
+async def _swept(pipeline: Pipeline) -> None:
+    """Remove what a crash left. Failing that is no reason not to serve: the next start tries again."""
+    try:
+        await pipeline.sweep()
+    except DomicileError as error:
+        structlog.get_logger().warning("sweep failed", error=error.slug)
+
+
+def _checked(load: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        await asyncio.to_thread(load)
+
+    return check

@@ -104,7 +104,7 @@ def _events(http: httpx2.Client, body: dict[str, Any]) -> Iterator[tuple[str, di
 
 
 def _source_line(number: int, passage: dict[str, Any]) -> str:
-    place = " › ".join(passage["headings"])
+    place = " > ".join(passage["headings"])
     page = f", page {passage['page']}" if passage.get("page") else ""
     return (
         f"[{number}] {passage['title']} ({passage['source']}){' § ' + place if place else ''}{page}"

@@ -90,7 +90,9 @@ def _api_key(client: Client) -> str:
         return client.api_key
     if client.api_key_file:
         return client.api_key_file.read_text("utf-8").strip()
-    raise NotAuthenticated("No API key is given.", hint="Set DOMICILE_API_KEY, or DOMICILE_API_KEY_FILE to a file that holds it.")
+    raise NotAuthenticated(
+        "No API key is given.", hint="Set DOMICILE_API_KEY, or DOMICILE_API_KEY_FILE to a file that holds it."
+    )
 
 
 def _running_service() -> str:
@@ -110,7 +112,7 @@ def _own_cell(socket: Path) -> Iterator[None]:
     settings = load_settings()
     loop = asyncio.new_event_loop()
     stop, ready = asyncio.Event(), threading.Event()
-    failure: list[BaseException] = []
+    failure: list[DomicileError] = []
 
     async def run() -> None:
         async with open_cell(settings, command="domicile", run_jobs=True) as cell:
@@ -119,7 +121,7 @@ def _own_cell(socket: Path) -> Iterator[None]:
     def thread() -> None:
         try:
             loop.run_until_complete(run())
-        except BaseException as error:  # handed to the thread that waits, which raises it
+        except DomicileError as error:  # raised again in the thread that waits
             failure.append(error)
         finally:
             ready.set()

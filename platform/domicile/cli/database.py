@@ -15,7 +15,9 @@ def upgrade() -> None:
     from domicile.bootstrap import upgrade_database
 
     before, after = asyncio.run(upgrade_database())
-    typer.echo(f"The database is at {after}." if before == after else f"The database went from {before or 'nothing'} to {after}.")
+    typer.echo(
+        f"The database is at {after}." if before == after else f"The database went from {before or 'nothing'} to {after}."
+    )
 
 
 @app.command("status")

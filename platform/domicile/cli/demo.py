@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _DATA_DIR = Path("var/demo")
 _REGION = "eu-de"
-_POLL_SECONDS = 0.1
 _INGEST_MINUTES = 30
 
 
@@ -101,8 +100,8 @@ async def _ingest(cell: Cell, tenant: Tenant, described: dict[str, Any], folder:
             uploads = [Upload(source=name, content=(folder / name).read_bytes()) for name in files]
             jobs.append(await cell.intake.submit(caller, target.id, uploads, classification=level, groups=groups))
     for job in jobs:
-        while (await cell.progress.get(caller, job.id)).state != "done":
-            await asyncio.sleep(_POLL_SECONDS)
+        async for _ in cell.progress.watch(caller, job.id):
+            pass
 
 
 def _by_audience(documents: list[dict[str, Any]]) -> dict[tuple[Any, tuple[str, ...]], list[str]]:
@@ -123,9 +122,7 @@ async def _administrator(cell: Cell, tenant: Tenant) -> Caller:
     people = await cell.administration.users(operator)
     administrator = next(each for each in people if each.role is Role.ADMINISTRATOR)
     expires = datetime.now(UTC) + timedelta(minutes=_INGEST_MINUTES)
-    _, key = await cell.administration.create_api_key(
-        operator, administrator.id, "demonstration ingest", None, None, expires
-    )
+    _, key = await cell.administration.create_api_key(operator, administrator.id, "demonstration ingest", None, None, expires)
     return await cell.identity.authenticate_key(key, Origin(request_id="demo", trace_id=""))
 
 
@@ -157,7 +154,7 @@ def _announcement(cell: Cell, manifest: dict[str, Any], credentials: list[tuple[
         f"  in the browser   {url} (sign in as {user})",
         f"  export DOMICILE_URL={url} DOMICILE_API_KEY={key or '…'}",
         f"  .venv/bin/domicile ask '{question}'",
-        f"  curl -s {url}/v1/answers -H \"Authorization: Bearer $DOMICILE_API_KEY\" \\",
+        f'  curl -s {url}/v1/answers -H "Authorization: Bearer $DOMICILE_API_KEY" \\',
         f"    -H 'Content-Type: application/json' -d '{{\"question\": \"{question}\"}}'",
         "",
         "Stop with Ctrl-C.",

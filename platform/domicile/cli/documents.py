@@ -43,7 +43,9 @@ def ingest(
     classification: Annotated[
         str | None, typer.Option(help="public, internal, confidential or restricted; internal if not given.")
     ] = None,
-    groups: Annotated[str | None, typer.Option(help="Groups that may read them, comma-separated; everyone if not given.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Groups that may read them, comma-separated; everyone if not given.")
+    ] = None,
     create: Annotated[bool, typer.Option("--create", help="Make the collection if there is none of that name.")] = False,
     url: Url = None,
     as_json: AsJson = False,

@@ -131,7 +131,9 @@ def create_api_key(
     tenant: TenantName,
     user: Login,
     label: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
-    verb: Annotated[list[str] | None, typer.Option(help="An action that the key may be used for; all if none is given.")] = None,
+    verb: Annotated[
+        list[str] | None, typer.Option(help="An action that the key may be used for; all if none is given.")
+    ] = None,
     collection: Annotated[list[str] | None, typer.Option(help="A collection it may be used on; all if none is given.")] = None,
     days: Annotated[int | None, typer.Option(help="Days until it expires; never if not given.", min=1)] = None,
 ) -> None:

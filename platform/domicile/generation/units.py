@@ -18,14 +18,14 @@ _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}|\s*`{3,}.*|\s*<!--.*-->\s*")
 # What a page tells its generator before it begins.
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 # The end of a sentence, with closing quotes and brackets, before white space and the start of another.
-_STOP = re.compile(r"(?P<word>\S*?)(?P<stop>[.!?…]+)[\"'\u201d\u2019»)\]*_]*\s+(?=[\"'“„«(\[*_¿¡]*[\w§])")
+_STOP = re.compile(r"(?P<word>\S*?)(?P<stop>[.!?…]+)[\"'\u201d\u2019»)\]*_]*(?:\s?»)?\s+(?=[\"'“„«(\[*_¿¡]*(?:(?<=«)\s)?[\w§])")
 _ABBREVIATIONS = frozenset(
     re.findall(
         r"\S+",
         """
         a.d abb abs al anm approx art aufl bspw bzgl bzw ca cf ch chap co corp d.h dept dipl div dr e.g ed engl env
         etc ev evtl ex f ff fig ggf gmbh hr i.d.r i.e i.v inc incl inkl jan feb apr aug sept oct nov dec jr lt ltd m
-        max mio mme mlle mrd min mr mrs ms nr no p p.a p.ex par pp prof resp s s.o s.u sec sog sr st str tel tit u.a
+        max mio mme mlle mrd min mr mrs ms nr p p.a p.ex par pp prof resp s s.o s.u sec sog sr st str tel tit u.a
         u.u v vgl vol vs z.b z.t zzgl
         """,
     )

@@ -11,9 +11,12 @@ from domicile.ports.vector_index import SparseVector, Vector
 class Embedder(Protocol):
     """Dense vectors of unit length in float32. Raises ``EmbedderUnavailable``."""
 
-    model: str
-    dimensions: int
-    dtype: str
+    @property
+    def model(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
 
     async def embed_query(self, text: str) -> Vector:
         """One question's vector, shape (dimensions,). Concurrent calls share a batch. Text past the model's window is cut."""
@@ -39,7 +42,10 @@ class SparseEncoder(Protocol):
 class TokenCounter(Protocol):
     """The embedding model's own tokeniser, as far as chunking needs it."""
 
-    window: int  # tokens the model reads of one text, special tokens included
+    @property
+    def window(self) -> int:
+        """Tokens that the model reads of one text, special tokens included."""
+        ...
 
     @property
     def tokenizer_json(self) -> str: ...

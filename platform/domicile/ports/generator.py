@@ -53,8 +53,10 @@ GenerationEvent = TextDelta | Finished
 class Generator(Protocol):
     """``name`` is shown with every answer: ``extractive``, or the model's name."""
 
-    name: str
-    region: Region
+    @property
+    def name(self) -> str: ...
+    @property
+    def region(self) -> Region: ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
         """Deltas, then ``Finished``. Raises ``ModelUnavailable``, ``ModelTimeout`` or ``ModelStreamBroken``.
@@ -102,8 +104,10 @@ ChatEvent = TextDelta | ChatEnd
 class ChatModel(Protocol):
     """A language model behind a wire, which knows nothing of passages and citations: a ``Generator`` is built on it."""
 
-    name: str
-    region: Region
+    @property
+    def name(self) -> str: ...
+    @property
+    def region(self) -> Region: ...
 
     def stream(self, messages: Sequence[ChatMessage]) -> AsyncGenerator[ChatEvent, None]:
         """Deltas, then ``ChatEnd``; a model's reasoning is not among them. Raises and closes as ``Generator.generate`` does."""

@@ -9,14 +9,17 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from domicile.answers.service import AnswerEvent, Citations, Delta, Done, Sources
-from domicile.domain.documents import Passage
+from domicile.answers.events import AnswerEvent, Citations, Delta, Done, Sources
+from domicile.generation.citations import Citation
 from domicile.web import sse
 from domicile.web.schemas import PassageOut, passage_out
 
 
 class CitationOut(msgspec.Struct):
-    """``number`` counts from 1 in the order of the passages, and is what ``[n]`` in the text refers to."""
+    """``number`` counts from 1 in the order of the passages, and is what ``[n]`` in the text refers to.
+
+    ``start`` and ``end`` are the cited words, in characters of the document's extracted text.
+    """
 
     number: int
     document_id: UUID
@@ -32,6 +35,7 @@ class SourcesOut(msgspec.Struct):
     passages: list[PassageOut]
     searched_documents: int
     searched_collections: int
+    audit_id: UUID
 
 
 class DeltaOut(msgspec.Struct):
@@ -44,14 +48,16 @@ class CitationsOut(msgspec.Struct):
 
 class DoneOut(msgspec.Struct):
     answered: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
 
 
 class AnswerOut(SourcesOut):
     """A whole answer: the events' members together. ``answered`` is false where the evidence was too weak."""
 
-    answered: bool = False
-    text: str = ""
-    citations: list[CitationOut] = msgspec.field(default_factory=list)
+    answered: bool
+    text: str
+    citations: list[CitationOut]
 
 
 class Transcript:
@@ -59,17 +65,13 @@ class Transcript:
 
     def __init__(self) -> None:
         self.sources: Sources | None = None
-        self.cited: tuple[int, ...] = ()
+        self.citations: tuple[Citation, ...] = ()
         self.answered = False
         self._deltas: list[str] = []
 
     @property
     def text(self) -> str:
         return "".join(self._deltas)
-
-    @property
-    def passages(self) -> tuple[Passage, ...]:
-        return tuple(self.sources.passages) if self.sources else ()
 
     def add(self, event: AnswerEvent) -> None:
         match event:
@@ -78,7 +80,7 @@ class Transcript:
             case Delta():
                 self._deltas.append(event.text)
             case Citations():
-                self.cited = tuple(each.number for each in event.items)
+                self.citations = event.items
             case Done():
                 self.answered = event.answered
             case _:
@@ -99,30 +101,23 @@ def answer_out(transcript: Transcript, sources: Sources) -> AnswerOut:
         **{name: getattr(given, name) for name in given.__struct_fields__},
         answered=transcript.answered,
         text=transcript.text,
-        citations=_citations_out(transcript.cited, transcript.passages),
+        citations=_citations_out(transcript.citations),
     )
 
 
-class EventWriter:
-    """Writes the events of one answer for the stream; remembers the passages, which the citations refer to."""
-
-    def __init__(self) -> None:
-        self._passages: tuple[Passage, ...] = ()
-
-    def __call__(self, event: AnswerEvent) -> bytes:
-        match event:
-            case Sources():
-                self._passages = tuple(event.passages)
-                return sse.event("sources", _sources_out(event))
-            case Delta():
-                return sse.event("delta", DeltaOut(event.text))
-            case Citations():
-                numbers = tuple(each.number for each in event.items)
-                return sse.event("citations", CitationsOut(_citations_out(numbers, self._passages)))
-            case Done():
-                return sse.event("done", DoneOut(event.answered))
-            case _:
-                assert_never(event)
+def write_event(event: AnswerEvent) -> bytes:
+    """The event for the stream."""
+    match event:
+        case Sources():
+            return sse.event("sources", _sources_out(event))
+        case Delta():
+            return sse.event("delta", DeltaOut(event.text))
+        case Citations():
+            return sse.event("citations", CitationsOut(_citations_out(event.items)))
+        case Done():
+            return sse.event("done", DoneOut(event.answered, event.prompt_tokens, event.completion_tokens))
+        case _:
+            assert_never(event)
 
 
 def _sources_out(sources: Sources) -> SourcesOut:
@@ -134,12 +129,15 @@ def _sources_out(sources: Sources) -> SourcesOut:
         passages=[passage_out(each) for each in sources.passages],
         searched_documents=sources.searched_documents,
         searched_collections=sources.searched_collections,
+        audit_id=sources.audit_id,
     )
 
 
-def _citations_out(numbers: tuple[int, ...], passages: tuple[Passage, ...]) -> list[CitationOut]:
-    found = [(number, passages[number - 1]) for number in numbers if 1 <= number <= len(passages)]
-    return [
-        CitationOut(number, passage.attributes.document_id, passage.chunk.start, passage.chunk.end)
-        for number, passage in found
-    ]
+def _citations_out(citations: tuple[Citation, ...]) -> list[CitationOut]:
+    return [CitationOut(each.number, each.passage.attributes.document_id, *cited_span(each)) for each in citations]
+
+
+def cited_span(citation: Citation) -> tuple[int, int]:
+    """The cited words' start and end in the document's extracted text."""
+    begin = citation.passage.chunk.start
+    return begin + citation.start, begin + citation.end

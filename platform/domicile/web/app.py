@@ -18,6 +18,7 @@ from domicile import __version__
 from domicile.web.api import answers, audit, collections, conversations, documents, jobs, me, operations, search
 from domicile.web.api.responses import require_content_type
 from domicile.web.authentication import require_caller
+from domicile.web.bodies import CheckedRequest
 from domicile.web.boundary import Boundary, RouteSpan
 from domicile.web.cell import ServedCell
 from domicile.web.dependencies import PROVIDED
@@ -69,6 +70,7 @@ def create_app(cell: ServedCell) -> Litestar:
         route_handlers=[Router("/v1", route_handlers=_API, guards=[require_content_type]), *_OPERATIONS, *_PAGES],
         guards=[require_caller],
         dependencies=PROVIDED,
+        request_class=CheckedRequest,
         middleware=[DefineMiddleware(RouteSpan, telemetry=cell.telemetry)],
         exception_handlers={Exception: _on_error},
         request_max_body_size=MAX_BODY_BYTES,

@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 import structlog
 from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from domicile.domain.errors import CallerError
@@ -27,7 +28,7 @@ class Boundary:
         self._hosts = frozenset(cell.settings.allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         # Made here and never taken from the request: it ends up in logs and in the audit log.
@@ -62,7 +63,7 @@ class Boundary:
         return host.rsplit(":", 1)[0].lower() in self._hosts or host.lower() in self._hosts
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route, method = scope.get("path_template", "unmatched"), scope.get("method", "")
+        route, method = str(scope.get("path_template", "unmatched")), str(scope.get("method", ""))
         self._telemetry.count(
             "http.server.requests",
             http__request__method=method,
@@ -70,9 +71,7 @@ class Boundary:
             http__response__status_code=status,
         )
         visitor = scope.get("user")
-        ids = (
-            {"tenant_id": str(visitor.caller.tenant.id), "principal_id": str(visitor.caller.principal.id)} if visitor else {}
-        )
+        ids = {"tenant_id": str(visitor.caller.tenant.id), "principal_id": str(visitor.caller.principal.id)} if visitor else {}
         structlog.get_logger("domicile.web").info(
             "request",
             method=method,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from domicile.access.identity import Identity
@@ -73,6 +74,7 @@ class ServedCell(Protocol):
     @property
     def database(self) -> Database: ...
 
-    async def health(self) -> dict[str, str]:
+    @property
+    def health(self) -> Callable[[], Awaitable[dict[str, str]]]:
         """Each component with ``ok``, or with the slug of what is wrong with it."""
         ...

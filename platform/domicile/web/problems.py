@@ -119,8 +119,6 @@ def _of_domicile(error: errors.DomicileError) -> Problem:
 
 
 def _of_framework(error: HTTPException) -> Problem:
-    if "surrogate" in error.detail or isinstance(error.__cause__, UnicodeDecodeError):
-        return _of_domicile(errors.InvalidText())
     fallback = ("bad-request", HTTPStatus(error.status_code).phrase, errors.CallerError.hint)
     slug, title, hint = _FRAMEWORK.get(error.status_code, fallback)
     return Problem(

@@ -220,7 +220,8 @@ def documents_out(page: DocumentPage) -> DocumentsOut:
 
 def job_out(view: JobView) -> JobOut:
     items = [
-        JobItemOut(each.source, each.document_id, each.state.value, each.stage.value, each.failure, each.detail) for each in view.items
+        JobItemOut(each.source, each.document_id, each.state.value, each.stage.value, each.failure, each.detail)
+        for each in view.items
     ]
     return JobOut(
         id=view.id,

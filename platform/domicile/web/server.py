@@ -46,7 +46,7 @@ async def serve_cell(
         waiting.cancel()
     finally:
         if not serving.done():
-            server.stop()
+            server.stop()  # type: ignore[no-untyped-call]
         await serving
 
 

@@ -33,9 +33,7 @@ async def respond(relay: Relay[Event], write: Callable[[Event], bytes], request_
     )
 
 
-async def _frames(
-    first: Event, relay: Relay[Event], write: Callable[[Event], bytes], request_id: str
-) -> AsyncIterator[bytes]:
+async def _frames(first: Event, relay: Relay[Event], write: Callable[[Event], bytes], request_id: str) -> AsyncIterator[bytes]:
     yield write(first)
     try:
         async for each in relay.rest(HEARTBEAT_SECONDS):

@@ -8,7 +8,12 @@ from typing import Any
 
 from litestar import Request
 from litestar.exceptions import HTTPException
-from multipart import MultipartSegment, ParserError, ParserLimitReached, PushMultipartParser
+from multipart import (  # type: ignore[import-untyped]
+    MultipartSegment,
+    ParserError,
+    ParserLimitReached,
+    PushMultipartParser,
+)
 
 from domicile.domain.errors import CallerError, DocumentTooLarge, InvalidText
 from domicile.ingestion.drafts import Upload

@@ -22,6 +22,7 @@ from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.transaction import Transaction, transaction
 from domicile.ports.repositories import (
+    AuditAppender,
     CollectionRepository,
     ConversationRepository,
     CredentialRepository,
@@ -49,7 +50,7 @@ class SqlUnitOfWork:
     keys: KeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
-    audit: SqlAuditAppender
+    audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
         self._opening = opening
@@ -65,7 +66,7 @@ class SqlUnitOfWork:
         self.keys = SqlKeys(open_)
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
-        self.audit = SqlAuditAppender(open_)
+        self._entries = self.audit = SqlAuditAppender(open_)
         return self
 
     async def __aexit__(
@@ -75,7 +76,7 @@ class SqlUnitOfWork:
 
     async def commit(self) -> None:
         """The audit entries go last, so that others who append wait for this commit only, not for the whole unit."""
-        await self.audit.write()
+        await self._entries.write()
         await self._transaction.commit()
 
 

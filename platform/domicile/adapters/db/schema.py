@@ -163,7 +163,10 @@ documents = Table(
     Column("chunk_count", Integer, nullable=False),
     Column("version_created_at", UtcDateTime, nullable=False),
     UniqueConstraint("version_id"),
-    UniqueConstraint("tenant_id", "collection_id", "source_digest"),
+    # A collection belongs to one tenant.
+    UniqueConstraint("collection_id", "source_digest"),
+    # Ends in the id, or SQLite would read all of a tenant's documents to find ten of them.
+    Index(None, "tenant_id", "id"),
 )
 
 document_groups = Table(

@@ -7,6 +7,7 @@ along, and comes back with all of its rows.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
@@ -58,7 +59,12 @@ def _connector(path: str, busy_seconds: float, *pragmas: str) -> Callable[[], sq
 def _engine(path: str, make: Callable[[], OneTripConnection], size: int, more_at_peak: int) -> AsyncEngine:
     async def open_connection(*_: Any, **__: Any) -> OneTripConnection:
         connection = make()
-        await connection
+        try:
+            await connection
+        except sqlite3.Error:
+            # Its thread still has to end; left alone, it would report to an event loop that may be closed by then.
+            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
+            raise
         return connection
 
     return create_async_engine(

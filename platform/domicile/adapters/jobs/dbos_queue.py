@@ -35,8 +35,9 @@ class DbosJobQueue:
     """Enqueues jobs and, once started with a handler, runs them on the event loop that started it.
 
     ``url`` is ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/NAME``, as for the database. ``concurrency``
-    jobs run at once in this process, and never two of one tenant anywhere. ``executor_id`` names this process among several and
-    has to stay the same when it starts again, since each takes up its own interrupted jobs. One queue a process.
+    jobs run at once in this process, and never two of one tenant anywhere: those follow one another as they were enqueued (of
+    equal times, by their ids, which ascend). ``executor_id`` names this process among several and has to stay the same when it
+    starts again, since each takes up its own interrupted jobs. One queue a process.
     """
 
     def __init__(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 _CODECS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DECLARED = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
+_WRITTEN = re.compile(r"(iso-?8859|windows|cp|latin|koi8|shift|euc|gb|big5|macintosh)[\w-]*")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
@@ -49,11 +51,11 @@ def _codec(content: bytes, declared: bool) -> str:
 
 
 def _known_codec(name: str) -> str:
+    """The codec of that name if it is one that documents are written in: Python knows others, which are no encodings of text."""
     try:
-        b"".decode(name)
+        return codecs.lookup(name).name if _WRITTEN.fullmatch(name.lower()) else "cp1252"
     except LookupError:
         return "cp1252"
-    return name
 
 
 def clean(text: str) -> str:

@@ -8,9 +8,9 @@ from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from domicile.answers.service import AnswerRequest
+from domicile.answers.events import AnswerRequest
 from domicile.web import sse
-from domicile.web.answer_events import AnswerOut, EventWriter, Transcript, answer_out
+from domicile.web.answer_events import AnswerOut, Transcript, answer_out, write_event
 from domicile.web.api.collections import resolve
 from domicile.web.api.responses import problems
 from domicile.web.dependencies import Here, Who
@@ -39,6 +39,6 @@ async def ask(data: JSONBody[AnswerBody], request: Request[Any, Any, Any], visit
     )
     events = cell.answers.answer(visitor.caller, question)
     if sse.MEDIA_TYPE in request.headers.get("accept", ""):
-        return await sse.respond(Relay(events), EventWriter(), request.scope["state"]["request_id"])
+        return await sse.respond(Relay(events), write_event, request.scope["state"]["request_id"])
     transcript = Transcript()
     return Response(answer_out(transcript, await transcript.collect(events)))

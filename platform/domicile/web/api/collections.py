@@ -11,8 +11,8 @@ from litestar.params import FromPath, HeaderParameter, JSONBody
 
 from domicile.domain.principals import Caller
 from domicile.web.api.responses import problems
-from domicile.web.dependencies import Here, Who
 from domicile.web.cell import ServedCell
+from domicile.web.dependencies import Here, Who
 from domicile.web.idempotency import IdempotentWrite
 from domicile.web.schemas import CollectionOut, CollectionsOut, NewCollection, collection_out
 

@@ -52,9 +52,7 @@ class _UploadOperation(Operation):
                                 description="One or more documents",
                             ),
                             "source": _texts("Where each file came from, in the same order; citations name it"),
-                            "classification": Schema(
-                                type=OpenAPIType.STRING, enum=[each.label for each in Classification]
-                            ),
+                            "classification": Schema(type=OpenAPIType.STRING, enum=[each.label for each in Classification]),
                             "groups": _texts("Groups that may read them; everyone of the tenant if none is given"),
                             "region": Schema(type=OpenAPIType.STRING, description="Must be the cell's own, if given"),
                         },

@@ -36,9 +36,7 @@ _ALWAYS = (400, 401, 403, 429, 500, 503, 507)
 def problems(*further: int, always: tuple[int, ...] = _ALWAYS) -> dict[int, ResponseSpec]:
     """Problem details for these statuses, besides those that can always happen."""
     return {
-        status: ResponseSpec(
-            ProblemDetails, generate_examples=False, description=_MEANING[status], media_type=MEDIA_TYPE
-        )
+        status: ResponseSpec(ProblemDetails, generate_examples=False, description=_MEANING[status], media_type=MEDIA_TYPE)
         for status in sorted({*always, *further})
     }
 

@@ -14,12 +14,12 @@ from markupsafe import Markup, escape
 _LIST_ITEM = re.compile(r"\s{0,3}(?:[-*•]|(\d{1,9})[.)])\s+(.*)")
 _HEADING = re.compile(r"#{1,6}\s+(.*)")
 _FENCE = re.compile(r"\s{0,3}```")
-_INLINE = re.compile(r"`([^`\n]+)`|\*\*(\S(?:[^\n]*?\S)?)\*\*|\[(\d{1,3})\]")
+_INLINE = re.compile(r"`([^`\n]+)`|\*\*(\S(?:[^\n]*?\S)?)\*\*|\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
 
 
 def answer_html(text: str, links: Mapping[int, str]) -> Markup:
     """The text as HTML; ``[n]`` becomes a link where ``links`` has n, and stays text where it has not."""
-    return Markup("").join(_block(kind, lines, links) for kind, lines in _blocks(text))  # noqa: S704 - joins escaped parts
+    return Markup("").join(_block(kind, lines, links) for kind, lines in _blocks(text))
 
 
 def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -72,12 +72,16 @@ def _inline(text: str, links: Mapping[int, str]) -> Markup:
 
 
 def _span(match: re.Match[str], links: Mapping[int, str]) -> Markup:
-    code, bold, number = match.groups()
+    code, bold, numbers = match.groups()
     if code is not None:
         return Markup("<code>{}</code>").format(code)
     if bold is not None:
         return Markup("<strong>{}</strong>").format(_inline(bold, links))
-    href = links.get(int(number))
-    if href is None:
+    named = [int(each) for each in numbers.split(",")]
+    if not all(number in links for number in named):
         return escape(match[0])
-    return Markup('<a class="citation" href="{}" data-number="{}">[{}]</a>').format(href, int(number), int(number))
+    return Markup(" ").join(_citation(number, links[number]) for number in named)
+
+
+def _citation(number: int, href: str) -> Markup:
+    return Markup('<a class="citation" href="{}" data-number="{}">{}</a>').format(href, number, number)

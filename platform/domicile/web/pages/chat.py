@@ -11,13 +11,15 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from domicile.answers.service import AnswerRequest
-from domicile.domain.errors import NotFound
+from domicile.answers.conversations import ConversationView
+from domicile.answers.events import AnswerRequest
+from domicile.domain.errors import Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.web.answer_events import Transcript
 from domicile.web.api.collections import resolve
 from domicile.web.authentication import Visitor
 from domicile.web.cell import ServedCell
+from domicile.web.cited import CitedSources
 from domicile.web.dependencies import Here, Who
 from domicile.web.pages.examples import questions_to_try
 from domicile.web.pages.rendering import PageRequest, language_of, page
@@ -25,6 +27,7 @@ from domicile.web.pages.views import (
     BLANK_EXCHANGE,
     BLANK_SOURCE,
     ExchangeView,
+    anchor_of,
     exchange_of_history,
     exchange_of_transcript,
 )
@@ -44,13 +47,10 @@ async def start(request: PageRequest, visitor: Who, cell: Here) -> Response[str]
 
 
 @get("/conversations/{conversation_id:uuid}", include_in_schema=False)
-async def conversation(
-    conversation_id: FromPath[UUID], request: PageRequest, visitor: Who, cell: Here
-) -> Response[str]:
+async def conversation(conversation_id: FromPath[UUID], request: PageRequest, visitor: Who, cell: Here) -> Response[str]:
     """An earlier conversation, to go on with."""
     found = await cell.conversations.get(visitor.caller, conversation_id)
-    words = words_in(language_of(request))
-    exchanges = [exchange_of_history(conversation_id, each, words) for each in found.exchanges]
+    exchanges = await _past(found, visitor.caller, cell, words_in(language_of(request)))
     return await _chat(request, visitor, cell, exchanges=exchanges, conversation_id=conversation_id, title=found.title)
 
 
@@ -97,8 +97,12 @@ async def _chat(
     chosen: frozenset[str] | None = None,
     title: str = "",
 ) -> Response[str]:
-    collections = await cell.library.collections(visitor.caller)
     language = language_of(request)
+    try:
+        collections = await cell.library.collections(visitor.caller)
+        history = await cell.conversations.list(visitor.caller)
+    except Forbidden:  # an auditor signs in here too, and should be told what this page is not for
+        return page(request, "not_for_role.html", status=403)
     return page(
         request,
         "chat.html",
@@ -106,7 +110,7 @@ async def _chat(
         exchanges=exchanges,
         conversation_id=conversation_id,
         collections=[CollectionChoice(each.slug, chosen is None or each.slug in chosen) for each in collections],
-        history=await cell.conversations.list(visitor.caller),
+        history=history,
         examples=[] if exchanges else await questions_to_try(visitor.caller, cell.library, collections, language),
         blank=BLANK_EXCHANGE,
         blank_source=BLANK_SOURCE,
@@ -120,8 +124,18 @@ async def _earlier(
     if conversation_id is None:
         return []
     found = await cell.conversations.get(caller, conversation_id)
-    earlier = [each for each in found.exchanges if each.id != answer_id]
-    return [exchange_of_history(conversation_id, each, words) for each in earlier]
+    past = await _past(found, caller, cell, words)
+    return [each for each in past if each.id != anchor_of(answer_id)]
+
+
+async def _past(
+    conversation: ConversationView, caller: Caller, cell: ServedCell, words: Mapping[str, str]
+) -> list[ExchangeView]:
+    sources = CitedSources(caller, cell.library)
+    return [
+        exchange_of_history(conversation.id, each, await sources.quoted(each.body.citations), words)
+        for each in conversation.exchanges
+    ]
 
 
 def _uuid(text: str) -> UUID | None:

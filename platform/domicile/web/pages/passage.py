@@ -1,7 +1,7 @@
 """A document's extracted text as HTML, with one passage marked.
 
-The text is Markdown where the format had structure. Raw HTML in it stays text, links and images lose their addresses: a document
-is not trusted to send its readers anywhere.
+The text is Markdown where the format had structure. Raw HTML in it stays text, links and images lose their addresses: a
+document is not trusted to send its readers anywhere.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from litestar.response import Redirect
 
 from domicile.access.identity import SignedIn
 from domicile.domain.errors import NotAuthenticated, TooManyAttempts
-from domicile.web.dependencies import Here, Who
 from domicile.web.authentication import check_same_origin, origin_of
+from domicile.web.dependencies import Here, Who
 from domicile.web.headers import session_cookie
 from domicile.web.pages.rendering import THEME_COOKIE, THEMES, PageRequest, local_path, page
 from domicile.web.problems import problem_of
@@ -40,9 +40,7 @@ async def sign_in(request: PageRequest, cell: Here) -> Response[Any]:
     except (NotAuthenticated, TooManyAttempts) as error:
         words = "login.throttled" if isinstance(error, TooManyAttempts) else "login.wrong"
         problem = problem_of(error)
-        response = page(
-            request, "login.html", status=problem.status, following=following, notice="", error=words, login=login
-        )
+        response = page(request, "login.html", status=problem.status, following=following, notice="", error=words, login=login)
         response.headers.update(problem.headers)
         return response
     cookies = [_session(signed_in, over_tls=cell.settings.secure_cookies, minutes=cell.settings.session_minutes)]
@@ -56,7 +54,9 @@ async def sign_out(visitor: Who, cell: Here) -> Response[Any]:
     response = Redirect("/login", status_code=303, query_params={"out": "1"})
     over_tls = cell.settings.secure_cookies
     response.set_cookie(
-        Cookie(key=session_cookie(over_tls=over_tls), value="", path="/", max_age=0, httponly=True, samesite="lax", secure=over_tls)
+        Cookie(
+            key=session_cookie(over_tls=over_tls), value="", path="/", max_age=0, httponly=True, samesite="lax", secure=over_tls
+        )
     )
     return response
 

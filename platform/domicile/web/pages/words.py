@@ -18,7 +18,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "theme": ("Appearance", "Darstellung"),
     "theme.light": ("Light", "Hell"),
     "theme.dark": ("Dark", "Dunkel"),
-    "theme.auto": ("Automatic", "Automatisch"),
+    "theme.auto": ("Auto", "Auto"),
     # Sign-in
     "login.title": ("Sign in", "Anmelden"),
     "login.name": ("Login", "Anmeldename"),
@@ -52,12 +52,17 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "chat.title": ("Ask your documents", "Fragen Sie Ihre Dokumente"),
     "chat.subtitle": (
         "Every answer cites the passages it comes from, and only from documents that you may read.",
-        "Jede Antwort nennt die Stellen, aus denen sie stammt – nur aus Dokumenten, die Sie lesen dürfen.",
+        "Jede Antwort nennt die Stellen, aus denen sie stammt, und nur aus Dokumenten, die Sie lesen dürfen.",
     ),
     "chat.try": ("Questions to try", "Zum Ausprobieren"),
     "chat.empty_library": (
         "There are no documents yet that you may read. Ask your administrator to ingest some, or to give you access.",
-        "Es gibt noch keine Dokumente, die Sie lesen dürfen. Bitten Sie Ihre Administration, welche aufzunehmen oder freizugeben.",
+        "Es gibt noch keine Dokumente, die Sie lesen dürfen. Bitten Sie Ihre Administration darum.",
+    ),
+    "chat.not_for_role": ("Asking is not part of your role", "Fragen gehört nicht zu Ihrer Rolle"),
+    "chat.not_for_role.text": (
+        "You are signed in, and your role does not read documents. Ask your tenant administrator if it should.",
+        "Sie sind angemeldet; Ihre Rolle liest keine Dokumente. Wenden Sie sich an Ihre Administration, wenn sie es soll.",
     ),
     "chat.question": ("Your question", "Ihre Frage"),
     "chat.placeholder": ("Ask your documents …", "Fragen Sie Ihre Dokumente …"),
@@ -79,6 +84,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "sources": ("Sources", "Quellen"),
     "sources.close": ("Close sources", "Quellen schließen"),
     "sources.cited": ("Cited in the answer", "In der Antwort zitiert"),
+    "sources.found": ("Passages that fit best", "Am besten passende Stellen"),
     "sources.considered": ("Also considered", "Außerdem berücksichtigt"),
     "sources.searched": ("What was searched", "Was durchsucht wurde"),
     "sources.searched.text": (
@@ -139,7 +145,10 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Das Gezeigte ist vielleicht unvollständig. Prüfen Sie Ihr Netz und fragen Sie erneut.",
     ),
     "state.stopped": ("Stopped", "Angehalten"),
-    "state.stopped.text": ("You stopped this answer; it is incomplete.", "Sie haben die Antwort angehalten; sie ist unvollständig."),
+    "state.stopped.text": (
+        "You stopped this answer; it is incomplete.",
+        "Sie haben die Antwort angehalten; sie ist unvollständig.",
+    ),
     "state.expired": ("You are no longer signed in", "Sie sind nicht mehr angemeldet"),
     "state.expired.text": ("Sign in again to go on.", "Melden Sie sich erneut an, um fortzufahren."),
     "state.failed": ("That did not work", "Das hat nicht funktioniert"),
@@ -161,7 +170,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "problem.audit-unavailable": (
         "The audit log cannot be written, so nothing is released. Try again in a moment.",
-        "Das Prüfprotokoll kann nicht geschrieben werden, daher wird nichts herausgegeben. Versuchen Sie es gleich noch einmal.",
+        "Das Prüfprotokoll kann nicht geschrieben werden, daher wird nichts herausgegeben. Versuchen Sie es gleich erneut.",
     ),
     "problem.unavailable": (
         "A part of the service is not available. Try again in a moment.",

@@ -3,7 +3,7 @@
 const LIST_ITEM = /^\s{0,3}(?:[-*•]|(\d{1,9})[.)])\s+(.*)$/;
 const HEADING = /^#{1,6}\s+(.*)$/;
 const FENCE = /^\s{0,3}```/;
-const INLINE = /`([^`\n]+)`|\*\*(\S(?:[^\n]*?\S)?)\*\*|\[(\d{1,3})\]/g;
+const INLINE = /`([^`\n]+)`|\*\*(\S(?:[^\n]*?\S)?)\*\*|\[(\d{1,4}(?:\s*,\s*\d{1,4})*)\]/g;
 
 /** Replace the element's content by the text; `hrefs` maps citation numbers to links. */
 export function drawAnswer(element, text, hrefs) {
@@ -44,22 +44,26 @@ function inline(text, hrefs) {
   const parts = [];
   let end = 0;
   for (const match of text.matchAll(INLINE)) {
-    parts.push(text.slice(end, match.index), span(match, hrefs));
+    parts.push(text.slice(end, match.index), ...span(match, hrefs));
     end = match.index + match[0].length;
   }
   parts.push(text.slice(end));
   return parts.filter((part) => part !== "");
 }
 
-function span([whole, code, bold, number], hrefs) {
-  if (code !== undefined) return node("code", code);
-  if (bold !== undefined) return node("strong", ...inline(bold, hrefs));
-  const href = hrefs.get(Number(number));
-  if (!href) return whole;
-  const link = node("a", `[${Number(number)}]`);
+function span([whole, code, bold, numbers], hrefs) {
+  if (code !== undefined) return [node("code", code)];
+  if (bold !== undefined) return [node("strong", ...inline(bold, hrefs))];
+  const named = numbers.split(",").map(Number);
+  if (!named.every((number) => hrefs.has(number))) return [whole];
+  return named.flatMap((number, at) => [...(at ? [" "] : []), citation(number, hrefs.get(number))]);
+}
+
+function citation(number, href) {
+  const link = node("a", String(number));
   link.className = "citation";
   link.href = href;
-  link.dataset.number = String(Number(number));
+  link.dataset.number = String(number);
   return link;
 }
 

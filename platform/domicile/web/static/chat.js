@@ -3,7 +3,7 @@
 import { drawAnswer } from "./answer.js";
 import { eventsOf } from "./events.js";
 import {
-  arrange, card, closeSheet, endPreview, hrefOf, makeCurrent, openSheet, preview, tellMadeBy, tellSearched,
+  arrange, card, closeSheet, endPreview, hrefOf, makeCurrent, openSheet, preview, showCited, tellMadeBy, tellSearched,
 } from "./sources.js";
 
 const form = document.getElementById("ask-form");
@@ -73,10 +73,10 @@ async function receive(exchange, answer, question, collections, signal) {
 const handlers = {
   sources(exchange, answer, data, question) {
     exchange.id = `e${data.answer_id}`;
+    answer.sources = data;
     data.passages.forEach((passage, at) => {
-      const href = hrefOf(passage, exchange.id, data.conversation_id);
-      answer.hrefs.set(at + 1, href);
-      answer.cards.push(card(passage, at + 1, href, exchange.id));
+      answer.cards.push(card(passage, at + 1, exchange.id));
+      point(exchange, answer, at + 1, passage.start, passage.end);
     });
     arrange(exchange, answer.cards, answer.cited);
     tellSearched(exchange, data);
@@ -92,6 +92,7 @@ const handlers = {
   },
   citations(exchange, answer, data) {
     answer.cited = new Set(data.citations.map((each) => each.number));
+    for (const { number, start, end } of data.citations) point(exchange, answer, number, start, end);
     arrange(exchange, answer.cards, answer.cited);
   },
   done(exchange, answer, data) {
@@ -101,6 +102,15 @@ const handlers = {
     announce(`${words.done}. ${exchange.querySelector(".answer").textContent}`);
   },
 };
+
+/** Let a citation and its card lead to these characters: the whole passage at first, the cited words once they are known. */
+function point(exchange, answer, number, start, end) {
+  const passage = answer.sources.passages[number - 1];
+  const href = hrefOf({ ...passage, start, end }, exchange.id, answer.sources.conversation_id);
+  answer.hrefs.set(number, href);
+  answer.cards[number - 1].querySelector(".source-link").href = href;
+  showCited(answer.cards[number - 1], passage, start, end);
+}
 
 // --- Drawing ---------------------------------------------------------------------------------------------------------
 

@@ -10,19 +10,24 @@ export function hrefOf(passage, exchangeId, conversationId) {
 }
 
 /** The card of one source. */
-export function card(passage, number, href, exchangeId) {
+export function card(passage, number, exchangeId) {
   const made = document.getElementById("source-template").content.firstElementChild.cloneNode(true);
   made.id = `${exchangeId}-source-${number}`;
   made.dataset.number = String(number);
-  made.querySelector(".source-link").href = href;
   made.querySelector(".source-number").textContent = String(number);
   made.querySelector(".source-title").textContent = passage.title;
   made.querySelector(".source-path").textContent = passage.source;
-  made.querySelector(".source-text").textContent = passage.text;
+  made.querySelector(".source-text").textContent = quoted(passage.text);
   made.querySelector(".source-place").textContent = placeOf(passage);
   made.querySelector(".badges").replaceChildren(
     copyOf(`classification-${passage.classification}`), " ", regionBadge(passage.region));
   return made;
+}
+
+/** Once it is known which words are cited, the card shows those. */
+export function showCited(made, passage, start, end) {
+  const words = passage.text.slice(start - passage.start, end - passage.start);
+  if (words) made.querySelector(".source-text").textContent = quoted(words);
 }
 
 /** Put the cited sources first and the others behind their heading. */
@@ -36,6 +41,7 @@ export function arrange(exchange, cards, cited) {
   const considered = exchange.querySelector(".considered");
   considered.hidden = !others.length;
   considered.open = !citedCards.length;
+  considered.querySelector(".label").textContent = citedCards.length ? words().considered : words().found;
   considered.querySelector(".count").textContent = String(others.length || "");
   exchange.querySelector(".sources-none").hidden = cards.length > 0;
   exchange.querySelector(".show-sources .count").textContent = String(cards.length || "");
@@ -104,9 +110,23 @@ function cardOf(link) {
 }
 
 function placeOf(passage) {
-  const parts = [...passage.headings];
+  const headings = passage.headings[0] === passage.title ? passage.headings.slice(1) : passage.headings;
   const page = passage.page ? words().page.replace("{n}", passage.page) : "";
-  return [parts.join(" › "), page].filter(Boolean).join(", ");
+  return [headings.join(" \u203a "), page].filter(Boolean).join(", ");
+}
+
+// The same as the server's pages/quote.py.
+function quoted(text) {
+  return text.split(/\r\n|\r|\n/)
+    .filter((line) => !/^\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$/.test(line))
+    .map(quotedLine).filter(Boolean).join("\n");
+}
+
+function quotedLine(line) {
+  const bare = line.replace(/^\s{0,3}(?:#{1,6}\s+|>\s?)/, "").replace(/\*\*|__|`/g, "")
+    .replace(/!?\[([^\]\n]*)\]\([^)\n]*\)/g, "$1").trim();
+  if (!bare.startsWith("|")) return bare;
+  return bare.split("|").map((cell) => cell.trim()).filter(Boolean).join(" · ");
 }
 
 function regionBadge(name) {

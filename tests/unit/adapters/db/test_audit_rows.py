@@ -93,11 +93,13 @@ async def test_sqlite_replaces_nothing_and_skips_nothing(sqlite_database: SqlDat
 async def test_an_event_is_written_once(database: SqlDatabase) -> None:
     """The same event again is an error, not a second entry."""
     once = event()
-    async with database.writing() as unit:
-        await unit.audit.append(once)
-        await unit.commit()
-    with pytest.raises((AlreadyExists, IntegrityError)):
+
+    async def write() -> None:
         async with database.writing() as unit:
             await unit.audit.append(once)
             await unit.commit()
+
+    await write()
+    with pytest.raises((AlreadyExists, IntegrityError)):
+        await write()
     assert [entry.event for entry in await SqlAuditLog(database).read(None)] == [once]
