@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 from uuid import UUID
 
 from httpx2 import ASGITransport, AsyncClient
+from litestar import Litestar
 from tests.fakes.blobs import MemoryBlobStore
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
 from tests.fakes.identity import PlainHasher
@@ -116,6 +117,10 @@ class MemoryCell:
     embedder: HashEmbedder
     components: dict[str, str] = field(default_factory=lambda: {"database": "ok", "index": "ok"})
     people: dict[str, Person] = field(default_factory=dict)
+
+    @cached_property
+    def app(self) -> Litestar:
+        return create_app(self)
 
     async def health(self) -> dict[str, str]:
         return self.components
@@ -272,7 +277,7 @@ MINUTES = {"board/minutes.md": "# Board minutes\n\nThe board will buy the Larch 
 def client(cell: MemoryCell, login: str | None = None, **headers: str) -> AsyncClient:
     """An HTTP client of the cell's application, in process, with the API key of that person."""
     bearer = cell.people[login].bearer if login else {}
-    transport = ASGITransport(app=create_app(cell), raise_app_exceptions=False)
+    transport = ASGITransport(app=cell.app, raise_app_exceptions=False)
     return AsyncClient(transport=transport, base_url="http://testserver", headers={**bearer, **headers})
 
 

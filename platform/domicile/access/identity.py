@@ -16,6 +16,7 @@ address no client can choose.
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -140,13 +141,15 @@ class Identity:
         used, self._last_used = self._last_used, {}
         if not used:
             return
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._keep_last_used, used)
             async with self._database.writing() as unit:
                 await unit.credentials.touch_api_keys(used)
                 await unit.commit()
-        except BaseException:
-            self._last_used = used | self._last_used
-            raise
+            undo.pop_all()
+
+    def _keep_last_used(self, used: dict[UUID, datetime]) -> None:
+        self._last_used = used | self._last_used
 
     async def keep_flushed(self) -> None:
         """Flush every half minute until cancelled: the task that goes with this object. Call ``flush`` once more at the end."""

@@ -9,6 +9,7 @@ The action is ``session:create`` for all of them; the event's method says whethe
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -74,11 +75,10 @@ class RefusalLedger:
         ]
         if not events:
             return
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._uncounted.update, counted)
             await self._gate.append(*events)
-        except BaseException:
-            self._uncounted.update(counted)
-            raise
+            undo.pop_all()
 
     def _event(self, refusal: Refusal, origin: Origin, attempts: int | None = None) -> AuditEvent:
         return AuditEvent(

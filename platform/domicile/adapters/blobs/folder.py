@@ -91,9 +91,8 @@ class FolderBlobStore:
         try:
             _write_synced(partial, envelope)
             self._move_into_place(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+        finally:
+            partial.unlink(missing_ok=True)  # there is none once it was moved
         _sync_folder(path.parent)
 
     def _move_into_place(self, partial: Path, path: Path) -> None:

@@ -1,12 +1,15 @@
 """BM25 term weights (Robertson and Zaragoza 2009), computed by the engine that also searches them, without any download.
 
 A term's id is a hash of its stem. Inverse document frequency is not in the weights: the index computes it when it searches.
+
+Accents are folded ("conges" finds "congés"), and compatibility forms too, since PDFs are full of ligatures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from unicodedata import normalize
 
 import qdrant_edge
 
@@ -45,11 +48,12 @@ class Bm25Encoder:
     def encode_passages(self, texts: Sequence[str], language: str) -> list[SparseVector]:
         # A document in a language that no query is stemmed in is found by its words as they are.
         model = _model(language if language in self._languages else "")
-        return [_sparse(model.embed_document(text)) for text in texts]
+        return [_sparse(model.embed_document(normalize("NFKC", text))) for text in texts]
 
     def encode_query(self, text: str) -> SparseVector:
         """Each term once, in every form that some document may have it in."""
         weights: dict[int, float] = {}
+        text = normalize("NFKC", text)
         for language in (*self._languages, ""):
             vector = _model(language).embed_query(text)
             weights.update(zip(vector.indices, vector.values, strict=True))
@@ -60,10 +64,13 @@ class Bm25Encoder:
 def _model(language: str) -> qdrant_edge.Bm25:
     name = _LANGUAGES.get(language)
     if name:
-        return qdrant_edge.Bm25(qdrant_edge.Bm25Config(avg_len=_AVERAGE_WORDS, language=name))
+        return qdrant_edge.Bm25(qdrant_edge.Bm25Config(avg_len=_AVERAGE_WORDS, ascii_folding=True, language=name))
     return qdrant_edge.Bm25(
         qdrant_edge.Bm25Config(
-            avg_len=_AVERAGE_WORDS, stemmer=qdrant_edge.DisabledStemmer(), stopwords=qdrant_edge.StopwordsSet()
+            avg_len=_AVERAGE_WORDS,
+            ascii_folding=True,
+            stemmer=qdrant_edge.DisabledStemmer(),
+            stopwords=qdrant_edge.StopwordsSet(),
         )
     )
 

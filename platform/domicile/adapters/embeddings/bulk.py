@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,51 +24,85 @@ _SOURCE_ROOT = Path(domicile.__file__).resolve().parents[1]
 
 
 class BulkEmbedder:
-    """Started when there is work, ended when there has been none for a while; restarted once if it dies."""
+    """Started when there is work, ended when there has been none for a while; restarted once if it dies over some texts."""
 
     def __init__(self, weights: Weights, dtype: str, idle_seconds: float = IDLE_SECONDS) -> None:
         self._weights = weights
         self._dtype = dtype
         self._idle_seconds = idle_seconds
-        self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._ending: asyncio.TimerHandle | None = None
+        self._starting = asyncio.Lock()
+        self._child: _Child | None = None
+        self._calls = 0
+        self._idle: asyncio.Task[None] | None = None
 
     async def embed(self, texts: Sequence[str]) -> Vector:
-        """Shape (len(texts), dimensions). Raises ``EmbedderUnavailable`` when the process dies twice."""
+        """Shape (len(texts), dimensions). Raises ``EmbedderUnavailable`` when the process dies twice.
+
+        Concurrent calls are answered in turn, and the next one's texts wait at the process while it computes.
+        """
         frame = msgspec.msgpack.encode(list(texts))
-        async with self._turn:
-            self._keep()
-            try:
-                for _ in range(2):
-                    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                        return await self._ask(frame, len(texts))
-                    await self._end()
-            except asyncio.CancelledError:
-                await self._end()  # its answer would be taken for the next one's
-                raise
-            finally:
-                self._ending = asyncio.get_running_loop().call_later(self._idle_seconds, self._end_idle)
+        self._begin()
+        try:
+            for _ in range(2):
+                with contextlib.suppress(_Ended):
+                    raw = await (await self._running()).ask(frame)
+                    return np.frombuffer(raw, dtype=np.float32).reshape(len(texts), self._weights.dimensions)
+        finally:
+            self._finish()
         raise EmbedderUnavailable("The bulk embedding process ended twice.")
 
     async def close(self) -> None:
-        self._keep()
+        self._begin()
         await self._end()
 
-    async def _ask(self, frame: bytes, count: int) -> Vector:
-        process = self._process or await self._start()
-        assert process.stdin is not None  # noqa: S101 - both are pipes, see _start
-        assert process.stdout is not None  # noqa: S101
-        process.stdin.write(len(frame).to_bytes(4, "big") + frame)
-        await process.stdin.drain()
-        length = int.from_bytes(await process.stdout.readexactly(4), "big")
-        raw = await process.stdout.readexactly(length)
-        return np.frombuffer(raw, dtype=np.float32).reshape(count, self._weights.dimensions)
+    async def _running(self) -> _Child:
+        async with self._starting:
+            if self._child is None or self._child.has_ended:
+                await self._end()
+                self._child = await _Child.start(str(self._weights.folder), str(self._weights.window), self._dtype)
+            return self._child
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        arguments = (str(self._weights.folder), str(self._weights.window), self._dtype)
-        self._process = await asyncio.create_subprocess_exec(
+    def _begin(self) -> None:
+        self._calls += 1
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _finish(self) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._idle = asyncio.create_task(self._end_idle(), name="end-idle-bulk-embedding")
+
+    async def _end_idle(self) -> None:
+        await asyncio.sleep(self._idle_seconds)
+        await self._end()
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            await child.end()
+
+
+class _Ended(Exception):
+    """The process is gone, and with it the answer."""
+
+
+class _Child:
+    """One process with the questions that it has not answered yet, oldest first."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise EmbedderUnavailable("The bulk embedding process has no pipes.")
+        self._process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self._waiting: deque[asyncio.Future[bytes]] = deque()
+        self._reading = asyncio.create_task(self._read(), name="read-bulk-embeddings")
+
+    @classmethod
+    async def start(cls, *arguments: str) -> _Child:
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the working folder is no place to import from
             "-m",
             "domicile.adapters.embeddings.bulk_child",
             *arguments,
@@ -75,24 +110,40 @@ class BulkEmbedder:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env={**PATIENT, "PYTHONPATH": str(_SOURCE_ROOT), "PATH": ""},
-            start_new_session=True,  # an interrupt at the terminal is the parent's to handle
         )
-        return self._process
+        return cls(process)
 
-    def _keep(self) -> None:
-        if self._ending is not None:
-            self._ending.cancel()
-            self._ending = None
+    @property
+    def has_ended(self) -> bool:
+        return self._reading.done()
 
-    def _end_idle(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process = None
+    async def ask(self, frame: bytes) -> bytes:
+        """The answer to the frame; raises ``_Ended`` where there will be none. Safe to cancel."""
+        if self.has_ended:
+            raise _Ended
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        # Nothing may come between these two lines: answers are told apart by their order alone.
+        self._waiting.append(answer)
+        self._stdin.write(len(frame).to_bytes(4, "big") + frame)
+        with contextlib.suppress(OSError):  # whoever reads will notice, too
+            await self._stdin.drain()
+        return await answer
 
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
+    async def end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+            self._process.kill()
+        await self._process.wait()
+        await self._reading
+        self._stdin.close()
+
+    async def _read(self) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                length = int.from_bytes(await self._stdout.readexactly(4), "big")
+                raw = await self._stdout.readexactly(length)
+                answer = self._waiting.popleft()
+                if not answer.done():  # its caller may have been cancelled
+                    answer.set_result(raw)
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(_Ended())

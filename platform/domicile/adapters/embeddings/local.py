@@ -37,8 +37,14 @@ class LocalEmbedder:
         self._working: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        """Read the weights, and compute once, which lets torch allocate what it needs."""
-        self._encoder = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
+        """Read the weights, and compute once, which lets torch allocate what it needs.
+
+        Raises ``EmbedderUnavailable`` for weights that are the declared ones and yet no model that can be computed.
+        """
+        try:
+            self._encoder = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise EmbedderUnavailable("The weights are not of a model that can be computed.") from error
 
     async def embed_query(self, text: str) -> Vector:
         future: asyncio.Future[Vector] = asyncio.get_running_loop().create_future()
@@ -73,7 +79,7 @@ class LocalEmbedder:
             batch, self._waiting = self._waiting[:_QUESTIONS], self._waiting[_QUESTIONS:]
             try:
                 vectors = await self._encoded([text for text, _ in batch])
-            except (EmbedderUnavailable, RuntimeError) as error:
+            except (EmbedderUnavailable, RuntimeError, TypeError, ValueError) as error:
                 self._fail(batch, error)
                 continue
             for (_, future), vector in zip(batch, vectors, strict=True):

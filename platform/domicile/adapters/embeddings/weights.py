@@ -36,7 +36,8 @@ def verified_weights(folder: Path | None = None, sha256: str = "") -> Weights:
         return _verified(get_model_path(), sha256 or PACKAGED_SHA256, "all-MiniLM-L6-v2")
     if not sha256:
         raise WeightsUntrusted(f"No digest is declared for the weights in {folder}.")
-    return _verified(folder, sha256, folder.name)
+    # Vectors of two models must not meet in one index, not even where the weights were replaced in the same folder.
+    return _verified(folder, sha256, f"{folder.name}-{sha256.lower()[:8]}")
 
 
 def _verified(folder: Path, sha256: str, name: str) -> Weights:

@@ -143,7 +143,7 @@ async def get_content(
     """The extracted text, to which the offsets of citations point; or the original file, as an attachment."""
     if not original:
         text = await cell.library.text(visitor.caller, document_id)
-        return Response(text.encode("utf-8"), media_type="text/plain; charset=utf-8")
+        return Response(text.encode("utf-8"), media_type="text/plain")
     content, title = await cell.library.original(visitor.caller, document_id)
     headers = {"content-disposition": attachment(title)}
     return Response(content, media_type=_safe_media_type(title.media_type), headers=headers)

@@ -52,4 +52,4 @@ async def ready(request: Request[Any, Any, Any], cell: Here) -> Response[Ready]:
 @get("/metrics", summary="Metrics", tags=_TAGS, media_type="text/plain", sync_to_thread=False)
 def metrics(cell: Here) -> Response[bytes]:
     """The Prometheus text format: numbers with fixed labels."""
-    return Response(cell.telemetry.render_metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(cell.telemetry.render_metrics(), media_type="text/plain; version=0.0.4")

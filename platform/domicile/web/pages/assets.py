@@ -14,8 +14,8 @@ from domicile.domain.errors import NotFound
 
 _FOLDER = Path(__file__).parent.parent / "static"
 _MEDIA_TYPES = {
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript",
+    ".css": "text/css",
     ".svg": "image/svg+xml",
 }
 

@@ -48,7 +48,7 @@ def page(request: PageRequest, template: str, *, status: int = 200, **context: A
         **context,
     )
     headers = {"content-security-policy": PAGE_POLICY, "vary": "Accept-Language, Cookie", "content-language": language}
-    return Response(html, status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html, status_code=status, media_type="text/html", headers=headers)
 
 
 def language_of(request: PageRequest) -> str:

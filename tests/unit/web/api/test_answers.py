@@ -92,9 +92,7 @@ async def test_a_question_that_cannot_be_is_refused_before_a_stream_begins(
     assert (answered.status_code, answered.json()["type"]) == (400, f"urn:domicile:problem:{slug}")
 
 
-@pytest.mark.parametrize(
-    ("failure", "status"), [(ModelUnavailable(), 503), (ModelTimeout(), 504), (ModelStreamBroken(), 503)]
-)
+@pytest.mark.parametrize(("failure", "status"), [(ModelUnavailable(), 503), (ModelTimeout(), 504), (ModelStreamBroken(), 503)])
 async def test_a_model_that_fails_is_a_problem_in_the_stream(tmp_path: Path, failure: Exception, status: int) -> None:
     """What was said stays said; the last event is the error with its problem details, and nothing comes after it."""
     async with open_memory_cell(tmp_path, generator=ScriptedGenerator("The leave ", "is ", failure=failure)) as broken:
