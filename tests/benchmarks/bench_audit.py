@@ -1,19 +1,18 @@
 """Durable audit events per second on SQLite with 64 concurrent writers, and the reads on every request's way.
 
-Run it as ``python -m tests.benchmarks.bench_audit``. ``floor`` is the same machine in the same minute with a commit for each
-event, which is what group commit is for.
+``floor`` is the same machine in the same minute with a commit for each event, which is what group commit is for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from uuid import UUID
 
+from tests.benchmarks.places import scratch
+from tests.benchmarks.table import Row, at_least
 from tests.fakes import people
 
 from domicile.adapters.db.audit_store import SqlAuditLog
@@ -21,6 +20,7 @@ from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
 from domicile.adapters.identity.clock import SystemClock
 from domicile.audit.events import AuditEvent, Outcome
+from domicile.config import resource_dir
 from domicile.domain.actions import Action
 from domicile.domain.documents import Document, DocumentVersion
 from domicile.domain.principals import ApiKey, Grant
@@ -29,9 +29,6 @@ WRITERS = 64
 SECONDS = 3.0
 TARGET = 3_000
 READS = 400
-ROOT = Path(__file__).resolve().parents[2]
-MIGRATIONS = ROOT / "migrations"
-SCRATCH = ROOT / ".benchmarks"
 CLOCK = SystemClock()
 ACME = people.tenant("acme")
 HANDBOOK = people.collection("handbook", ACME)
@@ -60,16 +57,13 @@ def event() -> AuditEvent:
     )
 
 
-def run() -> list[dict[str, object]]:
-    """One row for each figure: name, value, unit, and its ratio to the target where there is one."""
-    # Beside the source, because a temporary folder in memory would make a commit look free.
-    SCRATCH.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
+def run() -> list[Row]:
+    with scratch() as folder:
         return asyncio.run(_measure(f"sqlite+aiosqlite:///{folder}/domicile.sqlite3"))
 
 
-async def _measure(url: str) -> list[dict[str, object]]:
-    await upgrade(url, folder=MIGRATIONS)
+async def _measure(url: str) -> list[Row]:
+    await upgrade(url, folder=resource_dir("migrations"))
     database = SqlDatabase(url)
     log = SqlAuditLog(database)
     document_ids = await _fill(database)
@@ -83,10 +77,9 @@ async def _measure(url: str) -> list[dict[str, object]]:
     grouped = await _rate(lambda: log.append(event()))
     alone = await _median(lambda: log.append(event()))
     rows = [
-        _row("audit events, 64 writers", grouped, "1/s", grouped / TARGET),
-        _row("the same with a commit each", floor, "1/s"),
-        _row("group commit ÷ commit each", grouped / floor, "x"),
-        _row("audit event, one caller, p50", alone, "ms"),
+        at_least("audit: durable events per second, 64 writers, SQLite", grouped, TARGET, "1/s"),
+        Row("  the same with a commit each", floor, "1/s", ratio=grouped / floor, against="it with group commit"),
+        Row("  audit event, one caller, p50", alone, "ms"),
         *await _reads(database, document_ids),
     ]
     await log.close()
@@ -120,7 +113,7 @@ async def _median(call: Callable[[], Awaitable[object]]) -> float:
     return statistics.median(took)
 
 
-async def _reads(database: SqlDatabase, document_ids: list[UUID]) -> list[dict[str, object]]:
+async def _reads(database: SqlDatabase, document_ids: list[UUID]) -> list[Row]:
     """Each in a unit of work of its own, as a request does it."""
 
     async def documents() -> None:
@@ -136,9 +129,9 @@ async def _reads(database: SqlDatabase, document_ids: list[UUID]) -> list[dict[s
             await unit.credentials.api_key(b"h" * 32)
 
     return [
-        _row("documents.many of 10, p50", await _median(documents), "ms"),
-        _row("principals.get, p50", await _median(principal), "ms"),
-        _row("credentials.api_key, p50", await _median(api_key), "ms"),
+        Row("  documents.many of 10, p50", await _median(documents), "ms"),
+        Row("  principals.get, p50", await _median(principal), "ms"),
+        Row("  credentials.api_key, p50", await _median(api_key), "ms"),
     ]
 
 
@@ -163,18 +156,3 @@ def _document(number: int) -> Document:
         CLOCK.new_id(), attributes.document_id, CLOCK.new_id(), b"c" * 32, b"t" * 200, 10_000, 20, CLOCK.now()
     )
     return Document(attributes, attributes.document_id.bytes, version, CLOCK.now())
-
-
-def _row(figure: str, value: float, unit: str, ratio: float | None = None) -> dict[str, object]:
-    return {"figure": figure, "value": round(value, 2), "unit": unit, "ratio": None if ratio is None else round(ratio, 2)}
-
-
-def main() -> None:
-    """Print the table."""
-    for row in run():
-        ratio = f"   {row['ratio']} of target" if row["ratio"] is not None else ""
-        print(f"{row['figure']:<32} {row['value']:>12} {row['unit']:<4}{ratio}")
-
-
-if __name__ == "__main__":
-    main()

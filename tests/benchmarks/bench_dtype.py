@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from domicile.adapters.embeddings.precision import chosen_dtype, computes_bfloat16
 from tests.benchmarks.table import Row
+
+from domicile.adapters.embeddings.precision import chosen_dtype, computes_bfloat16
 
 
 def run() -> list[Row]:

@@ -6,7 +6,6 @@ import statistics
 import time
 
 import httpx2
-
 from tests.benchmarks.filled import WORDS_OF_A_QUESTION, Writer, filled_cell
 from tests.benchmarks.service import Service, served
 from tests.benchmarks.table import Row, at_most, percentile

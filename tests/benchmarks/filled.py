@@ -1,7 +1,8 @@
 """A cell with 100,000 chunks of 50 tenants, written through the ports, sealed as the product seals it.
 
-The texts are made of invented words with the frequencies of natural language, so that BM25 has rare and common terms; the
-vectors are random, which is the hardest case for any index.
+The texts are made of invented words with the frequencies of natural language, so that BM25 has rare and common terms. Every
+tenant has the same ones, which makes no difference to a search, since term statistics are a tenant's own. The vectors are
+random, which is the hardest case for any index.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from tests.benchmarks.places import scratch, settings_in
 
 from domicile.adapters.embeddings.bm25 import Bm25Encoder
 from domicile.adapters.embeddings.weights import verified_weights
@@ -25,14 +27,12 @@ from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.bootstrap import initialise_cell, open_office
 from domicile.bootstrap.stores import database, key_provider
 from domicile.config import Settings
-from domicile.crypto.keys import DataKey
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
 from domicile.domain.values import Classification, Role
 from domicile.ingestion.sealing import chunk_id, seal_chunk, seal_title
 from domicile.ports.repositories import Database, WrappedKey
 from domicile.ports.vector_index import IndexPoint
-from tests.benchmarks.places import scratch, settings_in
 
 TENANTS = 50
 DOCUMENTS = 100  # of each tenant
@@ -88,40 +88,40 @@ async def _fill(folder: Path) -> Filled:
     weights = verified_weights()
     index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
     ring = DatabaseKeyRing(database=store, provider=provider, clock=_CLOCK)
-    writer, bm25 = Writer(0), Bm25Encoder(settings.languages)
-    members, administrators = [], []
-    for number in range(TENANTS):
-        tenant, group, keys = await _tenant(settings, number)
-        members.append(keys[0])
-        administrators.append(keys[1])
+    writer = Writer(0)
+    texts = [writer.text(WORDS_OF_A_CHUNK) for _ in range(DOCUMENTS * CHUNKS)]
+    contents = list(zip(texts, Bm25Encoder(settings.languages).encode_passages(texts, "en"), strict=True))
+    people = await _people(settings)
+    for tenant, group, _ in people:
         collection = Collection(_CLOCK.new_id(), tenant.id, "knowledge", tenant.region)
         documents = [_attributes(tenant, collection, group, ordinal) for ordinal in range(DOCUMENTS)]
         versions = [(_CLOCK.new_id(), await ring.create(tenant.id, _CLOCK.new_id())) for _ in documents]
-        described = list(zip(documents, versions, strict=True))
-        points = [
-            point for attributes, (version, (key, _)) in described for point in _points(attributes, version, key, writer, bm25)
-        ]
-        await index.upsert(points)
-        await _publish(store, collection, [(attributes, version, *made) for attributes, (version, made) in described])
+        made = [(attributes, version, *key) for attributes, (version, key) in zip(documents, versions, strict=True)]
+        await index.upsert(list(_points(made, contents, writer.vectors(len(contents)))))
+        await _publish(store, collection, made)
     await index.close()
     await ring.close()
     await store.close()
-    return Filled(folder, tuple(members), tuple(administrators))
+    return Filled(folder, *(tuple(keys[role] for _, _, keys in people) for role in (Role.MEMBER, Role.ADMINISTRATOR)))
 
 
-async def _tenant(settings: Settings, number: int) -> tuple[Tenant, Group, tuple[str, ...]]:
+async def _people(settings: Settings) -> list[tuple[Tenant, Group, dict[Role, str]]]:
+    """The tenants, each with its group and an API key of somebody in each role."""
+    people = []
     async with open_office(settings) as office:
         administration = office.administration
-        tenant = await administration.create_tenant(f"tenant-{number}", f"Tenant {number}", office.region)
-        operator = administration.operator_caller(tenant)
-        group = await administration.create_group(operator, "staff")
-        keys = []
-        for role in (Role.MEMBER, Role.ADMINISTRATOR):
-            user = await administration.create_user(
-                operator, f"{role.value}-{number}", role.value.title(), role, Classification.CONFIDENTIAL, ["staff"]
-            )
-            keys.append((await administration.create_api_key(operator, user.id, "benchmark"))[1])
-    return tenant, group, tuple(keys)
+        for number in range(TENANTS):
+            tenant = await administration.create_tenant(f"tenant-{number}", f"Tenant {number}", office.region)
+            operator = administration.operator_caller(tenant)
+            group = await administration.create_group(operator, "staff")
+            keys = {}
+            for role in (Role.MEMBER, Role.ADMINISTRATOR):
+                user = await administration.create_user(
+                    operator, f"{role.value}-{number}", role.value, role, Classification.CONFIDENTIAL, ["staff"]
+                )
+                keys[role] = (await administration.create_api_key(operator, user.id, "benchmark"))[1]
+            people.append((tenant, group, keys))
+    return people
 
 
 def _attributes(tenant: Tenant, collection: Collection, group: Group, ordinal: int) -> DocumentAttributes:
@@ -132,13 +132,13 @@ def _attributes(tenant: Tenant, collection: Collection, group: Group, ordinal: i
     return DocumentAttributes(tenant.id, _CLOCK.new_id(), collection.id, tenant.region, level, groups)
 
 
-def _points(attributes, version, key: DataKey, writer: Writer, bm25: Bm25Encoder) -> Iterator[IndexPoint]:
-    texts = [writer.text(WORDS_OF_A_CHUNK) for _ in range(CHUNKS)]
-    sparse, dense = bm25.encode_passages(texts, "en"), writer.vectors(CHUNKS)
-    for ordinal, text in enumerate(texts):
+def _points(made, contents, vectors) -> Iterator[IndexPoint]:
+    for number, (text, sparse) in enumerate(contents):
+        attributes, version, key, _ = made[number // CHUNKS]
+        ordinal = number % CHUNKS
         chunk = Chunk(ordinal, text, ordinal * 1000, ordinal * 1000 + len(text), ("Chapter", f"Section {ordinal}"))
         envelope = seal_chunk(key, attributes, version, chunk)
-        yield IndexPoint(chunk_id(version, ordinal), version, ordinal, attributes, dense[ordinal], sparse[ordinal], envelope)
+        yield IndexPoint(chunk_id(version, ordinal), version, ordinal, attributes, vectors[number], sparse, envelope)
 
 
 async def _publish(store: Database, collection: Collection, made) -> None:

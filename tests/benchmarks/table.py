@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. ``ratio`` is what was measured against its target, floor or peer, told in ``against``; above 1 is not always good.
+    """One figure. ``ratio`` is what was measured against its target, or against its floor or peer, named in ``against``.
 
     Without a target (``least`` and ``most`` both None) a row explains another one and has no verdict.
     """

@@ -111,9 +111,9 @@ def test_the_commands_start_as_processes_with_the_same_environment(
     with _started("serve", environment, tmp_path):
         status, body = _wait_for(f"http://127.0.0.1:{port}/health/ready")
         assert (status, body["status"]) == (200, "ready")
-    refused = _run("worker", environment)
+    refused = _run("worker", {**environment, "DOMICILE_JOBS": "worker"})
     assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr
+    assert refused.stderr.startswith("Error: Separate workers need a database server and a Qdrant server.")
 
 
 def _as_process(environment: Mapping[str, Any], folder: Path, postgres_url: str, port: int) -> dict[str, str]:
@@ -136,7 +136,7 @@ def _as_process(environment: Mapping[str, Any], folder: Path, postgres_url: str,
         "DOMICILE_OTLP_REGION": "",
     }
     kept = {"PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"}
-    return {**kept, **{name: str(value) for name, value in environment.items()}, **changed}
+    return {**kept, **{name: str(value or "") for name, value in environment.items()}, **changed}
 
 
 def _without_password(url: str) -> tuple[str, str]:

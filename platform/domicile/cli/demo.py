@@ -50,6 +50,8 @@ async def _fill(cell: Cell) -> str:
     manifest: dict[str, Any] = yaml.safe_load((folder / "manifest.yaml").read_text("utf-8"))
     known = {tenant.slug: tenant for tenant in await cell.administration.tenants()}
     credentials: list[tuple[str, str, str, str, str]] = []
+    if not known:
+        typer.echo("Making the demonstration cell and ingesting its documents …")
     for described in manifest["tenants"]:
         tenant = known.get(described["slug"])
         if tenant is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domicile.domain.errors import ConfigurationError
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
     from domicile.bootstrap import Cell
     from domicile.config import Settings
@@ -44,10 +46,13 @@ def worker(data_dir: DataDir = None) -> None:
     """Run ingest jobs for services that only take them in (DOMICILE_JOBS=worker), until interrupted."""
     from domicile.config import load_settings
 
-    asyncio.run(_run_worker(load_settings(data_dir=data_dir)))
+    settings = load_settings(data_dir=data_dir)
+    if settings.jobs != "worker":
+        raise ConfigurationError("The service runs its own jobs here.", hint="Set DOMICILE_JOBS=worker for both.")
+    asyncio.run(_run_worker(settings))
 
 
-async def run_service(settings: Settings, prepare: Callable[[Cell], Awaitable[str]] | None = None) -> None:
+async def run_service(settings: Settings, prepare: Callable[[Cell], Coroutine[Any, Any, str]] | None = None) -> None:
     """Open the cell and serve it. ``prepare`` runs before, and gives what is printed once requests are answered."""
     from domicile.bootstrap import open_cell
     from domicile.web.server import serve_cell
@@ -55,8 +60,9 @@ async def run_service(settings: Settings, prepare: Callable[[Cell], Awaitable[st
     url = f"http://{settings.host}:{settings.port}"
     async with open_cell(settings, command="domicile serve", url=url, run_jobs=settings.jobs == "embedded") as cell:
         stop = _stop_on_signals()
-        announcement = await prepare(cell) if prepare else f"Serving {url}"
-        await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
+        announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
+        if announcement:
+            await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
 
 
 async def _run_worker(settings: Settings) -> None:
@@ -65,6 +71,17 @@ async def _run_worker(settings: Settings) -> None:
     async with open_cell(settings, command="domicile worker", run_jobs=True):
         typer.echo("Working on ingest jobs.")
         await _stop_on_signals().wait()
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, str], stop: asyncio.Event) -> str:
+    """What the work gives, or the empty text if the process is told to stop before."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        return ""
+    return await working
 
 
 def _stop_on_signals() -> asyncio.Event:

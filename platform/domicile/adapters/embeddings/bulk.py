@@ -33,10 +33,12 @@ class BulkEmbedder:
         self._starting = asyncio.Lock()
         self._child: _Child | None = None
         self._calls = 0
-        self._idle: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def embed(self, texts: Sequence[str]) -> Vector:
-        """Shape (len(texts), dimensions). Raises ``EmbedderUnavailable`` when the process dies twice.
+        """Shape (len(texts), dimensions). Raises ``EmbedderUnavailable`` when the process dies twice, or is not to start.
 
         Concurrent calls are answered in turn, and the next one's texts wait at the process while it computes.
         """
@@ -52,11 +54,17 @@ class BulkEmbedder:
         raise EmbedderUnavailable("The bulk embedding process ended twice.")
 
     async def close(self) -> None:
-        self._begin()
+        """End the process, whatever it is doing: calls that wait for it fail."""
+        self._closed = True
+        self._begin()  # a call that never finishes, so nothing is idle any more
         await self._end()
+        async with self._starting:  # one that was just being started or ended
+            await self._end()
 
     async def _running(self) -> _Child:
         async with self._starting:
+            if self._closed:
+                raise EmbedderUnavailable("The embedder is closed.")
             if self._child is None or self._child.has_ended:
                 await self._end()
                 self._child = await _Child.start(str(self._weights.folder), str(self._weights.window), self._dtype)
@@ -71,11 +79,15 @@ class BulkEmbedder:
     def _finish(self) -> None:
         self._calls -= 1
         if not self._calls:
-            self._idle = asyncio.create_task(self._end_idle(), name="end-idle-bulk-embedding")
+            self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._begin_to_end)
 
-    async def _end_idle(self) -> None:
-        await asyncio.sleep(self._idle_seconds)
-        await self._end()
+    def _begin_to_end(self) -> None:
+        self._ending = asyncio.create_task(self._end_if_idle(), name="end-idle-bulk-embedding")
+
+    async def _end_if_idle(self) -> None:
+        async with self._starting:  # whoever comes meanwhile waits, and starts the next one
+            if not self._calls:
+                await self._end()
 
     async def _end(self) -> None:
         child, self._child = self._child, None
@@ -100,17 +112,17 @@ class _Child:
 
     @classmethod
     async def start(cls, *arguments: str) -> _Child:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # the working folder is no place to import from
-            "-m",
-            "domicile.adapters.embeddings.bulk_child",
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**PATIENT, "PYTHONPATH": str(_SOURCE_ROOT), "PATH": ""},
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                # -P: the working folder is no place to import from.
+                *(sys.executable, "-P", "-m", "domicile.adapters.embeddings.bulk_child", *arguments),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,  # a library's complaint may quote the text
+                env={**PATIENT, "PYTHONPATH": str(_SOURCE_ROOT), "PATH": ""},
+            )
+        except OSError as error:
+            raise EmbedderUnavailable("The bulk embedding process cannot be started.") from error
         return cls(process)
 
     @property
@@ -135,15 +147,19 @@ class _Child:
         await self._process.wait()
         await self._reading
         self._stdin.close()
+        with contextlib.suppress(OSError):
+            await self._stdin.wait_closed()
 
     async def _read(self) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while True:
-                length = int.from_bytes(await self._stdout.readexactly(4), "big")
-                raw = await self._stdout.readexactly(length)
-                answer = self._waiting.popleft()
-                if not answer.done():  # its caller may have been cancelled
-                    answer.set_result(raw)
-        for answer in self._waiting:
-            if not answer.done():
-                answer.set_exception(_Ended())
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                while True:
+                    length = int.from_bytes(await self._stdout.readexactly(4), "big")
+                    raw = await self._stdout.readexactly(length)
+                    answer = self._waiting.popleft()
+                    if not answer.done():  # its caller may have been cancelled
+                        answer.set_result(raw)
+        finally:
+            for answer in self._waiting:
+                if not answer.done():
+                    answer.set_exception(_Ended())

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
 
 from domicile.domain.errors import WeightsUntrusted
 
 #: SHA-256 of ``model.safetensors`` in the packaged all-MiniLM-L6-v2.
 PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_LONGEST_WINDOW = 512
+#: Tokens, where the model declares no window.
+_USUAL_WINDOW = 512
+#: The steps of a model that are computed; one with another step would give other vectors than its authors'.
+_STEPS = frozenset({"Transformer", "Pooling", "Normalize"})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +46,48 @@ def verified_weights(folder: Path | None = None, sha256: str = "") -> Weights:
     return _verified(folder, sha256, f"{folder.name}-{sha256.lower()[:8]}")
 
 
+class _Config(msgspec.Struct):
+    hidden_size: int
+    max_position_embeddings: int = _USUAL_WINDOW
+
+
+class _Reading(msgspec.Struct):
+    max_seq_length: int | None = None
+
+
+class _Step(msgspec.Struct):
+    type: str
+
+
 def _verified(folder: Path, sha256: str, name: str) -> Weights:
     try:
-        with (folder / "model.safetensors").open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        pooling = json.loads((folder / "1_Pooling" / "config.json").read_text("utf-8"))
-        window = json.loads((folder / "sentence_bert_config.json").read_text("utf-8")).get("max_seq_length", _LONGEST_WINDOW)
+        _check_digest(folder, sha256.lower())
+        _check_steps(folder)
+        config = _json(folder / "config.json", _Config)
+        window = _json(folder / "sentence_bert_config.json", _Reading).max_seq_length or _USUAL_WINDOW
     except (OSError, ValueError):
         raise WeightsUntrusted(f"The weights in {folder} are not complete.") from None
-    if found != sha256.lower():
-        raise WeightsUntrusted(f"The weights in {folder} have the digest {found}, not {sha256.lower()}.")
-    if not pooling.get("pooling_mode_mean_tokens"):
-        raise WeightsUntrusted(
-            f"The model in {folder} does not average its tokens, which is the only pooling that is computed."
-        )
-    return Weights(folder, name, int(pooling["word_embedding_dimension"]), int(window))
+    return Weights(folder, name, config.hidden_size, min(window, config.max_position_embeddings))
+
+
+def _check_digest(folder: Path, declared: str) -> None:
+    with (folder / "model.safetensors").open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != declared:
+        raise WeightsUntrusted(f"The weights in {folder} have the digest {found}, not {declared}.")
+
+
+def _check_steps(folder: Path) -> None:
+    steps = {step.type.rpartition(".")[2] for step in _json(folder / "modules.json", list[_Step])}
+    if not steps <= _STEPS or not _averages(_json(folder / "1_Pooling" / "config.json", dict[str, Any])):
+        raise WeightsUntrusted(f"The model in {folder} does more than to average its tokens, which is all that is computed.")
+
+
+def _averages(pooling: dict[str, Any]) -> bool:
+    """Whether the mean is the only pooling, as older and newer versions of sentence-transformers write it."""
+    older = [mode for mode, chosen in pooling.items() if mode.startswith("pooling_mode_") and chosen]
+    return pooling.get("pooling_mode", older) in ("mean", ["mean"], ["pooling_mode_mean_tokens"])
+
+
+def _json(path: Path, kind: type[T]) -> T:
+    return msgspec.json.decode(path.read_bytes(), type=kind)

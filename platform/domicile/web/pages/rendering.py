@@ -64,7 +64,7 @@ def error_page(request: PageRequest, problem: Problem) -> Response[Any]:
     """The problem in words; a visitor who is not signed in is sent to do that first."""
     if problem.status == 401 and request.method == "GET":
         following = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return Redirect("/login", status_code=303, query_params={} if following == "/" else {"next": following})
+        return Redirect("/login", status_code=303, query_params=None if following == "/" else {"next": following})
     words = words_in(language_of(request))
     response = page(
         request,

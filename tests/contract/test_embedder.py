@@ -1,0 +1,200 @@
+"""What every embedder promises: the fake and the real weights, in this process and in the bulk one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from tests.fakes.embedder import HashEmbedder
+
+from domicile.adapters.embeddings.local import LocalEmbedder
+from domicile.adapters.embeddings.weights import verified_weights
+from domicile.domain.errors import EmbedderUnavailable
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TEXTS = [
+    "How many days of leave do I have?",
+    "Wie viele Urlaubstage habe ich?",
+    "Combien de jours de congé ai-je ?",
+    "The pump must be serviced once a year. " * 12,
+    "x",
+    "",
+    "\n\t 東京 🙂",
+]
+LONG = "The inspection protocol lists every seal. " * 5000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def local():
+    embedder = LocalEmbedder(verified_weights(), "float32")
+    await embedder.load()
+    yield embedder
+    await embedder.close()
+
+
+@pytest.fixture(scope="module", params=["hash", "local"])
+def embedder(request):
+    return HashEmbedder() if request.param == "hash" else request.getfixturevalue("local")
+
+
+def assert_same(found, expected, tolerance=1e-4):
+    np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=tolerance, rtol=0)
+
+
+class TestEveryEmbedder:
+    async def test_a_questions_vector_is_of_unit_length_in_float32(self, embedder):
+        """One question gives one vector of the declared length, normalised, whatever the question."""
+        for text in TEXTS:
+            vector = await embedder.embed_query(text)
+            assert (vector.shape, vector.dtype) == ((embedder.dimensions,), np.float32)
+            assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5)
+
+    async def test_passages_come_as_one_array_of_unit_rows(self, embedder):
+        """Each text has one row of unit length in float32."""
+        vectors = await embedder.embed_passages(TEXTS)
+        assert (vectors.shape, vectors.dtype) == ((len(TEXTS), embedder.dimensions), np.float32)
+        assert_same(np.linalg.norm(vectors, axis=1), np.ones(len(TEXTS)), 1e-5)
+
+    async def test_a_passage_lies_where_the_same_question_lies(self, embedder):
+        """In the order given, each passage has the vector that the same words have as a question."""
+        passages = await embedder.embed_passages(TEXTS)
+        assert_same(passages, [await embedder.embed_query(text) for text in TEXTS])
+
+    async def test_order_is_kept_across_batches_of_mixed_lengths(self, embedder):
+        """More texts than one batch, of all lengths, come back in their own places."""
+        texts = [f"word{number} " * (1 + number * 7 % 23) for number in range(70)]
+        vectors = await embedder.embed_passages(texts)
+        assert_same((await embedder.embed_passages(texts[::-1]))[::-1], vectors)
+        assert_same(vectors[[3, 41, 69]], [await embedder.embed_query(texts[at]) for at in (3, 41, 69)])
+
+    async def test_concurrent_questions_do_not_mix(self, embedder):
+        """Questions asked at once, more than one batch of them, each get the vector they get alone."""
+        texts = [f"question number {number} about item {number * number}" for number in range(40)]
+        together = await asyncio.gather(*map(embedder.embed_query, texts))
+        assert_same([together[at] for at in (0, 31, 32, 39)], [await embedder.embed_query(texts[at]) for at in (0, 31, 32, 39)])
+        assert len({vector.tobytes() for vector in together}) == len(texts)
+
+    async def test_no_passages_give_no_rows(self, embedder):
+        """An empty list is answered with an empty array that still has the columns."""
+        vectors = await embedder.embed_passages([])
+        assert (vectors.shape, vectors.dtype) == ((0, embedder.dimensions), np.float32)
+
+    async def test_a_text_far_past_the_window_is_embedded(self, embedder):
+        """A very long text is cut, not refused, as a question and as a passage alike."""
+        (passage,) = await embedder.embed_passages([LONG])
+        assert_same(passage, await embedder.embed_query(LONG))
+
+    async def test_a_lone_surrogate_is_no_reason_to_fail(self, embedder):
+        """Text that cannot be encoded gets a vector, too, and does not take the questions beside it down."""
+        broken, whole = await asyncio.gather(embedder.embed_query("leave \ud800"), embedder.embed_query("leave"))
+        assert np.linalg.norm(broken) == pytest.approx(1.0, abs=1e-5)
+        assert_same(whole, await embedder.embed_query("leave"))
+        assert (await embedder.embed_passages(["leave \ud800"])).shape == (1, embedder.dimensions)
+
+    async def test_a_cancelled_caller_does_not_disturb_the_others(self, embedder):
+        """Of the callers that wait together, those that are not cancelled get their own answers."""
+        asked = [asyncio.create_task(embedder.embed_query(text)) for text in TEXTS]
+        written = [asyncio.create_task(embedder.embed_passages([text] * 3)) for text in TEXTS[:3]]
+        await asyncio.sleep(0)
+        asked[1].cancel()
+        written[0].cancel()
+        answers = await asyncio.gather(*asked[2:], return_exceptions=True)
+        assert_same(answers, [await embedder.embed_query(text) for text in TEXTS[2:]])
+        for text, rows in zip(TEXTS[1:3], await asyncio.gather(*written[1:]), strict=True):
+            assert_same(rows, [await embedder.embed_query(text)] * 3)
+
+
+class TestLocalEmbedder:
+    async def test_the_vectors_are_those_of_sentence_transformers(self, local):
+        """Both ways of computing give what the weights' own library gives, cut texts and padding included."""
+        from sentence_transformers import SentenceTransformer
+
+        reference = SentenceTransformer(str(local._weights.folder), device="cpu", local_files_only=True)
+        texts = [*TEXTS, LONG]
+        expected = reference.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        assert_same(await local.embed_passages(texts), expected)
+        assert_same(await asyncio.gather(*map(local.embed_query, texts)), expected)
+
+    async def test_questions_that_are_asked_together_share_a_batch(self, local, monkeypatch):
+        """What arrives while one batch is computed is computed as the next one."""
+        sizes = []
+        encode = local._encoder.encode
+
+        def counted(texts):
+            sizes.append(len(texts))
+            return encode(texts)
+
+        monkeypatch.setattr(local._encoder, "encode", counted)
+        first = asyncio.create_task(local.embed_query("first"))
+        while not sizes:
+            await asyncio.sleep(0)
+        await asyncio.gather(first, *(local.embed_query(f"question {number}") for number in range(5)))
+        assert sizes == [1, 5]
+
+    async def test_a_model_that_fails_says_nothing_of_the_text(self, local, monkeypatch):
+        """Each caller gets our own error without the library's words, and the next question is answered."""
+
+        def failing(texts):
+            raise KeyError(texts[0])
+
+        with monkeypatch.context() as patch:
+            patch.setattr(local._encoder, "encode", failing)
+            for outcome in await asyncio.gather(*map(local.embed_query, TEXTS), return_exceptions=True):
+                assert isinstance(outcome, EmbedderUnavailable)
+                assert TEXTS[0] not in f"{outcome} {outcome.__cause__} {outcome.__context__}"
+        assert (await local.embed_query("again")).shape == (local.dimensions,)
+
+    async def test_a_bulk_process_that_is_killed_is_replaced_once(self, local):
+        """Work that a kill interrupted is done by a new process, with the right vectors."""
+        await local.embed_passages(["warm"])
+        pid = local._bulk._child._process.pid
+        writing = asyncio.create_task(local.embed_passages(TEXTS * 40))
+        while not local._bulk._child._waiting:
+            await asyncio.sleep(0)
+        os.kill(pid, signal.SIGKILL)
+        vectors = await writing
+        assert_same(vectors[-len(TEXTS) :], [await local.embed_query(text) for text in TEXTS])
+        assert local._bulk._child._process.pid != pid
+
+    async def test_nothing_is_answered_before_loading_or_after_closing(self):
+        """Without its weights in memory, and once closed, the embedder is unavailable in our own words."""
+        embedder = LocalEmbedder(verified_weights(), "float32")
+        with pytest.raises(EmbedderUnavailable):
+            await embedder.embed_query("early")
+        await embedder.close()
+        with pytest.raises(EmbedderUnavailable):
+            await embedder.embed_query("late")
+        with pytest.raises(EmbedderUnavailable):
+            await embedder.embed_passages(["late"])
+
+    async def test_closing_answers_what_was_asked_and_leaves_no_process(self):
+        """Closed while it loads, writes and answers, it ends its process and lets every caller go."""
+        embedder = LocalEmbedder(verified_weights(), "float32")
+        await embedder.load()
+        loading = asyncio.create_task(embedder.load())
+        writing = asyncio.create_task(embedder.embed_passages(TEXTS))
+        asking = asyncio.create_task(embedder.embed_query(TEXTS[0]))
+        while embedder._bulk._child is None:
+            await asyncio.sleep(0)
+        pid = embedder._bulk._child._process.pid
+        await embedder.close()
+        with pytest.raises(EmbedderUnavailable):
+            await writing
+        assert (await asking).shape == (embedder.dimensions,)
+        await loading
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    async def test_weights_that_are_no_model_are_unavailable(self, tmp_path):
+        """Files that cannot be read as a model are reported as an embedder that is not available."""
+        weights = verified_weights()
+        (tmp_path / "config.json").write_text('{"hidden_size": 384}')
+        embedder = LocalEmbedder(type(weights)(tmp_path, "m", 384, 256), "float32")
+        with pytest.raises(EmbedderUnavailable):
+            await embedder.load()
+        await embedder.close()
