@@ -18,8 +18,8 @@ from domicile.ingestion.intake import Upload
 
 FIGURE = "search p95 while the handbook is ingested ÷ quiet"
 MOST = 2.0
-WARM_UP = 60
-QUIET = 300
+WARM_UP = 50
+QUIET = 150
 #: Seconds between two questions, as of many people who read in between.
 PAUSE = 0.04
 _INGEST_SECONDS = 600.0

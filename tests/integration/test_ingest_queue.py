@@ -19,11 +19,13 @@ from uuid import UUID
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
 
 async def main():
-    queue = DbosJobQueue(sys.argv[1], polling_seconds=0.05)
+    queue = DbosJobQueue(sys.argv[1], polling_seconds=0.05, executor_id=sys.argv[3], watch_seconds=0.2)
 
     async def handler(job_id, tenant_id):
         print(job_id, flush=True)
-        os.kill(os.getpid(), 9)
+        if sys.argv[4] == "die":
+            os.kill(os.getpid(), 9)
+        await asyncio.sleep(60)
 
     await queue.start(handler)
     await queue.enqueue(UUID(sys.argv[2]), UUID(sys.argv[2]))
@@ -45,9 +47,7 @@ async def _until(done: asyncio.Event) -> None:
 async def test_a_job_whose_process_was_killed_is_taken_up_by_the_next(tmp_path: Path) -> None:
     """Killed in the middle, without any chance to say goodbye."""
     job = uuid4()
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORKER, _url(tmp_path), str(job), stdout=asyncio.subprocess.PIPE
-    )
+    worker = await _worker(_url(tmp_path), job, "local", "die")
     output, _ = await worker.communicate()
     assert (worker.returncode, output.decode().split()) == (-9, [str(job)])
     assert await _next_job(tmp_path) == job
@@ -126,6 +126,35 @@ def test_another_kind_of_database_is_refused(url: str) -> None:
     """When the cell is put together, not when the first document comes."""
     with pytest.raises(ConfigurationError):
         DbosJobQueue(url)
+
+
+@pytest.mark.postgres
+async def test_the_jobs_of_a_worker_that_never_comes_back_are_taken_up_by_another(postgres_url: str) -> None:
+    """But not while it lives, however long its job takes; a replaced container comes back under another name."""
+    job, seen, done = uuid4(), list[UUID](), asyncio.Event()
+    worker = await _worker(postgres_url, job, "container-1", "hang")
+    assert worker.stdout is not None
+    assert (await worker.stdout.readline()).decode().strip() == str(job)
+
+    async def handler(job_id: UUID, tenant_id: UUID) -> None:
+        seen.append(job_id)
+        done.set()
+
+    queue = DbosJobQueue(postgres_url, polling_seconds=0.05, executor_id="container-2", watch_seconds=0.2)
+    await queue.start(handler)
+    await asyncio.sleep(1.5)
+    assert seen == []
+    worker.kill()
+    await worker.wait()
+    await _until(done)
+    await queue.stop()
+    assert seen == [job]
+
+
+async def _worker(url: str, job: UUID, name: str, fate: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", WORKER, url, str(job), name, fate), stdout=asyncio.subprocess.PIPE
+    )
 
 
 async def _next_job(folder: Path) -> UUID:

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -100,11 +101,12 @@ async def ingest(cell: Cell, caller: Caller, collection_id: UUID) -> list[JobVie
 
 
 def stored(folder: Path) -> dict[str, int]:
-    """How many rows each table has and how many blobs there are."""
+    """How much is stored: documents, their keys, their chunks and their blobs."""
     counts = {"blobs": sum(path.is_file() for path in (folder / "blobs").rglob("*"))}
-    with sqlite3.connect(f"file:{folder / 'domicile.db'}?mode=ro", uri=True) as connection:
-        for table in ("documents", "document_versions", "data_keys"):
+    with closing(sqlite3.connect(f"file:{folder / 'domicile.db'}?mode=ro", uri=True)) as connection:
+        for table in ("documents", "data_keys"):
             counts[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - names from above
+        counts["chunks"] = connection.execute("SELECT sum(chunk_count) FROM documents").fetchone()[0]
     return counts
 
 
@@ -126,3 +128,39 @@ async def test_the_right_page_is_among_the_first_five_passages(library: Library)
             missed.append((asked["question"], sources))
     print(f"\n{len(QUESTIONS) - len(missed)} of {len(QUESTIONS)} right pages in the first five; missed: {missed}")
     assert len(QUESTIONS) - len(missed) >= 18, missed
+
+
+async def test_ingesting_it_again_stores_nothing_twice(library: Library) -> None:
+    """Every file that was added is unchanged the second time; no document, key, chunk or blob more."""
+    folder = library.cell.settings.data_dir
+    before = stored(folder)
+    again = await ingest(library.cell, library.administrator, library.collection_id)
+    assert sum(view.unchanged for view in again) == sum(view.added for view in library.first)
+    assert sum(view.added for view in again) == 0
+    assert stored(folder) == before
+
+
+async def test_nothing_of_it_can_be_read_in_the_data_folder(library: Library) -> None:
+    """Neither a sentence nor a rare word of the handbook, nor a conversation about it, in any usual encoding."""
+    request = AnswerRequest(CANARY, remember=True)
+    events = [event async for event in library.cell.answers.answer(library.member, request)]
+    assert next(event for event in events if isinstance(event, Sources)).conversation_id is not None
+    assert isinstance(events[-1], Done)
+    folder = library.cell.settings.data_dir
+    for looked_for in (["--from", str(HANDBOOK)], ["--canary", CANARY, "--canary", CANARY.split(maxsplit=5)[-1]]):
+        scan = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, str(SCAN), str(folder), *looked_for],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert scan.returncode == 0, scan.stdout + scan.stderr
+        assert scan.stdout.startswith("0 hits"), scan.stdout
+
+
+async def test_the_root_key_is_for_its_owner_only(library: Library) -> None:
+    """And lies outside the data folder, so that a copy of the data does not carry it."""
+    key = library.cell.settings.root_key_path
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert not key.is_relative_to(library.cell.settings.data_dir)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from domicile.config import Client, load_client, load_settings
+from domicile.config import Client, load_client, load_settings, read_secret
 from domicile.domain.errors import ConfigurationError, DependencyError, DomicileError, NotAuthenticated
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def _client(key: str, url: str, socket: str | None) -> httpx2.Client:
 def _api_key(client: Client) -> str:
     if client.api_key:
         return client.api_key
-    if client.api_key_file:
-        return client.api_key_file.read_text("utf-8").strip()
+    if key := read_secret(client.api_key_file):
+        return key
     raise NotAuthenticated(
         "No API key is given.", hint="Set DOMICILE_API_KEY, or DOMICILE_API_KEY_FILE to a file that holds it."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -53,15 +54,17 @@ def ingest(
     """Ingest files and folders; tells what was added, unchanged and failed, with the reason for each failure."""
     from domicile.cli.connection import connect
 
-    files = list(_walk(paths))
-    if not files:
+    walked = list(_walk(paths))
+    if not walked:
         raise CallerError("There is no file at the given paths.", hint="Name at least one file, or a folder that holds some.")
+    files = [(path, source) for path, source in walked if not _unsendable(path, source)]
     form = {"classification": classification, "groups": [name.strip() for name in (groups or "").split(",") if name.strip()]}
     with connect(url) as http:
         _check_tenant(http, tenant)
         if create:
             _ensure_collection(http, collection)
         report = _send_all(http, collection, files, {key: value for key, value in form.items() if value}, quiet=as_json)
+    report.failed += [_unsent(path, source) for path, source in walked if _unsendable(path, source)]
     _print(report, as_json=as_json)
     if report.failed:
         raise typer.Exit(1)
@@ -104,6 +107,19 @@ def _walk(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
             hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
             if path.is_file() and not path.is_symlink() and not hidden:
                 yield path, _source(path, given)
+
+
+def _unsendable(path: Path, source: str) -> str:
+    """Why a file cannot be sent at all; empty if it can."""
+    # Python gives a byte of a name that is no UTF-8 as half of a surrogate pair, which no request can carry.
+    if source.encode("utf-8", "ignore").decode() != source:
+        return "Its name is not UTF-8; rename it."
+    return "" if os.access(path, os.R_OK) else "This user may not read it."
+
+
+def _unsent(path: Path, source: str) -> dict[str, Any]:
+    shown = source.encode("utf-8", "backslashreplace").decode()
+    return {"source": shown, "state": "failed", "failure": "file-unreadable", "detail": _unsendable(path, source)}
 
 
 def _source(path: Path, given: Path) -> str:

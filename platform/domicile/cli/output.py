@@ -9,6 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+#: Characters of a line; more than any table has, because a narrower one would have its cells cut.
+_WIDEST = 100_000
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -18,14 +21,14 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table as wide as it needs to be; plain when the output is not a terminal."""
+    """A table as wide as its cells are: a terminal wraps what is too long for it, and a program gets every cell whole."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+    Console(highlight=False, markup=False, soft_wrap=True, width=_WIDEST).print(table)
 
 
 def fail(sentence: str, advice: str) -> int:

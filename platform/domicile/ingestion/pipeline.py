@@ -6,7 +6,7 @@ last one is encrypted, indexed and published.
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from domicile.domain.documents import ItemState, Job, JobItem, JobState, Stage
-from domicile.domain.errors import DomicileError
+from domicile.domain.errors import DecryptionFailed, DomicileError
 from domicile.ingestion.chunking import Chunker
 from domicile.ingestion.drafts import is_published
 from domicile.ingestion.flow import ahead, in_order
@@ -60,11 +60,8 @@ class Pipeline:
         self._embedder = models.embedder
         self._clock = clock
         self._window_chunks = window_chunks
-        self._chunker = Chunker(models.tokens)
-        self._reader = Reader(keys=stores.keys, blobs=stores.blobs, parser=parser, chunker=self._chunker)
-        self._publisher = Publisher(
-            stores=stores, sparse=models.sparse, chunker=self._chunker, clock=clock, bundle_digest=bundle_digest
-        )
+        self._reader = Reader(keys=stores.keys, blobs=stores.blobs, parser=parser, chunker=Chunker(models.tokens))
+        self._publisher = Publisher(stores=stores, sparse=models.sparse, clock=clock, bundle_digest=bundle_digest)
 
     async def run(self, job_id: UUID, tenant_id: UUID) -> None:
         """Bring every pending item of the job to its end.
@@ -109,7 +106,7 @@ class Pipeline:
                 await unit.commit()
 
     async def _unsettled(self, job: Job) -> Sequence[JobItem]:
-        """The pending items that are still news, cleared of what an interrupted run may have indexed."""
+        """The pending items that are still news."""
         pending = _pending(job)
         async with self._stores.database.reading() as unit:
             published = await unit.documents.many([item.document_id for item in pending], job.tenant_id)
@@ -120,9 +117,10 @@ class Pipeline:
         ]
         for item in known:
             await self._publisher.leave(item)
-        if begun := [item.version_id for item in pending if item.stage is not Stage.STORED]:
-            await self._stores.index.delete_versions(begun)
-        return [item for item in pending if item not in known]
+        news = [item for item in pending if item not in known]
+        with contextlib.suppress(DecryptionFailed):  # Whose key is gone is found out item by item.
+            await self._stores.keys.open_many(job.tenant_id, frozenset(item.data_key_id for item in news))
+        return news
 
     async def _windows(self, job: Job, items: Sequence[JobItem]) -> AsyncGenerator[Window, None]:
         async with aclosing(windows(self._documents(job, items), self._window_chunks)) as source:
@@ -141,14 +139,9 @@ class Pipeline:
     async def _embedded(self, source: AsyncGenerator[Window, None]) -> AsyncGenerator[tuple[Window, Vector], None]:
         async with aclosing(source):
             async for window in source:
-                vectors = await self._embedder.embed_passages(await asyncio.to_thread(self._texts, window))
+                vectors = await self._embedder.embed_passages([text for segment in window for text in segment.texts])
                 await self._set_stage(window, Stage.EMBEDDED)
                 yield window, vectors
-
-    def _texts(self, window: Window) -> list[str]:
-        return [
-            self._chunker.embedding_text(segment.source.title.title, chunk) for segment in window for chunk in segment.chunks
-        ]
 
     async def _set_stage(self, window: Window, stage: Stage) -> None:
         items = {segment.source.item.id for segment in window if segment.last or stage is Stage.PARSED}

@@ -17,7 +17,6 @@ from domicile.crypto.context import Part
 from domicile.domain.actions import Action
 from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem
 from domicile.domain.errors import DomicileError
-from domicile.ingestion.chunking import Chunker
 from domicile.ingestion.flow import all_of
 from domicile.ingestion.reading import ReadDocument
 from domicile.ingestion.sealing import blob_key, blob_keys, chunk_id, seal_chunk, seal_part, seal_title
@@ -25,6 +24,7 @@ from domicile.ingestion.stores import Stores
 from domicile.ingestion.windows import Window, completed
 from domicile.ports.clock import Clock
 from domicile.ports.embedder import SparseEncoder
+from domicile.ports.repositories import UnitOfWork
 from domicile.ports.vector_index import IndexPoint, Vector
 
 
@@ -36,7 +36,6 @@ class Publisher:
         *,
         stores: Stores,
         sparse: SparseEncoder,
-        chunker: Chunker,
         clock: Clock,
         bundle_digest: str,
     ) -> None:
@@ -45,7 +44,6 @@ class Publisher:
         self._blobs = stores.blobs
         self._index = stores.index
         self._sparse = sparse
-        self._chunker = chunker
         self._clock = clock
         self._bundle_digest = bundle_digest
 
@@ -60,6 +58,8 @@ class Publisher:
     async def leave(self, item: JobItem) -> None:
         """Settle an item whose document turned out to be published just like this already."""
         async with self._database.writing() as unit:
+            if await _is_current(unit, item):
+                return
             await unit.jobs.finish(item.id, ItemState.UNCHANGED)
             await unit.commit()
         await self._remove([item])
@@ -67,6 +67,8 @@ class Publisher:
     async def fail(self, job: Job, item: JobItem, error: DomicileError) -> None:
         """Settle an item that cannot be ingested. Its data key stays: the job's reader is told which file it was."""
         async with self._database.writing() as unit:
+            if await _is_current(unit, item):
+                return
             await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error))
             await unit.audit.append(self._event(job, item, Outcome.FAILED, error.slug))
             await unit.commit()
@@ -77,8 +79,7 @@ class Publisher:
         points: list[IndexPoint] = []
         for segment in window:
             item, key = segment.source.item, segment.source.key
-            texts = [self._chunker.embedding_text(segment.source.title.title, chunk) for chunk in segment.chunks]
-            sparse = self._sparse.encode_passages(texts, segment.source.document.language)
+            sparse = self._sparse.encode_passages(segment.texts, segment.source.document.language)
             for chunk, weights in zip(segment.chunks, sparse, strict=True):
                 envelope = seal_chunk(key, item.attributes, item.version_id, chunk)
                 identity = chunk_id(item.version_id, chunk.ordinal)
@@ -142,3 +143,9 @@ class Publisher:
             reason=reason,
             detail=(("job", str(job.id)), ("version", str(item.version_id))),
         )
+
+
+async def _is_current(unit: UnitOfWork, item: JobItem) -> bool:
+    """Whether the item's version is published: another run of the same job, taken for dead too early, may have been quicker."""
+    found = (await unit.documents.many([item.document_id], item.attributes.tenant_id)).get(item.document_id)
+    return found is not None and found.version.id == item.version_id

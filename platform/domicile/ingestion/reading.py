@@ -18,13 +18,14 @@ from domicile.ports.parser import ParsedDocument, Parser
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """A document in memory, ready to be embedded."""
+    """A document in memory, ready to be embedded: its chunks, and what is embedded and indexed for each."""
 
     item: JobItem
     key: DataKey
     title: DocumentTitle
     document: ParsedDocument
     chunks: list[Chunk]
+    texts: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,12 @@ class Reader:
         envelope = await self._blobs.get(blob_key(attributes, version_id, Part.ORIGINAL))
         content = await asyncio.to_thread(unseal_part, key, attributes, version_id, Part.ORIGINAL, envelope)
         document = await self._parser.parse(content, source)
-        chunks = await asyncio.to_thread(self._chunker.chunk, document)
+        chunks, texts = await asyncio.to_thread(self._cut, document)
+        title = DocumentTitle(document.title, source, document.media_type, document.language)
+        return ReadDocument(item, key, title, document, chunks, texts)
+
+    def _cut(self, document: ParsedDocument) -> tuple[list[Chunk], list[str]]:
+        chunks = self._chunker.chunk(document)
         if not chunks:
             raise DocumentEmpty()
-        title = DocumentTitle(document.title, source, document.media_type, document.language)
-        return ReadDocument(item, key, title, document, chunks)
+        return chunks, [self._chunker.embedding_text(document.title, chunk) for chunk in chunks]

@@ -12,10 +12,14 @@ from domicile.ingestion.reading import ReadDocument
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The chunks of one document that are in a window. ``last`` says that the document is complete with it."""
+    """The chunks of one document that are in a window, each with what is embedded for it.
+
+    ``last`` says that the document is complete with it.
+    """
 
     source: ReadDocument
     chunks: Sequence[Chunk]
+    texts: Sequence[str]
     last: bool
 
 
@@ -38,9 +42,10 @@ async def windows(documents: AsyncGenerator[ReadDocument, None], size: int) -> A
         async for document in documents:
             taken = 0
             while taken < len(document.chunks):
-                part = document.chunks[taken : taken + size - chunk_count(window)]
-                taken += len(part)
-                window.append(Segment(document, part, taken == len(document.chunks)))
+                part = slice(taken, taken + size - chunk_count(window))
+                chunks = document.chunks[part]
+                taken += len(chunks)
+                window.append(Segment(document, chunks, document.texts[part], taken == len(document.chunks)))
                 if chunk_count(window) == size:
                     yield window
                     window = []

@@ -149,12 +149,12 @@ class Library:
             content = await asyncio.to_thread(unseal, key, context_of(document, part), envelope)
             return content, title_of(document, key)
         except DomicileError as error:
-            failed = Outcome.FAILED, decision
             await self._gate.record(
                 caller,
                 Action.DOCUMENT_READ,
                 document.attributes,
-                *failed,
+                Outcome.FAILED,
+                decision,
                 documents=(document.id,),
                 reason=error.slug,
             )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -80,9 +81,11 @@ class Retriever:
         text = self._checked(query)
         decision = await self._gate.require(caller, action, TenantResource(caller.tenant.id))  # (1)
         scope = narrowed(await self._gate.scope(caller), query.collections)  # (2)
-        dense, collections = await _both(self._embedder.embed_query(text), self._collections(caller, query, action, decision))
-        wanted = _Wanted(dense, self._sparse.encode_query(text), scope, query.limit)
-        candidates, documents = await _both(self._candidates(caller, wanted), self._horizon.documents(scope))
+        # The model computes in a thread of its own; what needs no vector is done meanwhile.
+        dense, (sparse, collections, documents) = await _both(
+            self._embedder.embed_query(text), self._besides(caller, query, action, decision, scope)
+        )
+        candidates = await self._candidates(caller, _Wanted(dense, sparse, scope, query.limit))
         policies = {*decision.policies, *(policy for each in candidates for policy in each.policies)}
         return Found(
             decision=decision,
@@ -115,6 +118,14 @@ class Retriever:
             raise CallerError(f"The limit has to be from 1 to {MAX_LIMIT}.", limit=MAX_LIMIT)
         return text
 
+    async def _besides(
+        self, caller: Caller, query: SearchQuery, action: Action, decision: Decision, scope: RetrievalScope
+    ) -> tuple[SparseVector, int, int]:
+        """The question's terms, and how many collections and documents are searched."""
+        collections = await self._collections(caller, query, action, decision)
+        documents = await self._horizon.documents(scope)
+        return self._sparse.encode_query(self._checked(query)), collections, documents
+
     async def _collections(self, caller: Caller, query: SearchQuery, action: Action, decision: Decision) -> int:
         try:
             return await self._horizon.collections(caller, query.collections)
@@ -140,7 +151,7 @@ class Retriever:
     async def _decided(self, caller: Caller, wanted: _Wanted, legs: LegHits) -> list[_Decided]:
         """Goes down the fused hits until enough are current and permitted, loading no more documents than that takes."""
         decided: list[_Decided] = []
-        for hits in _slices(list(_fused(legs)), 2 * wanted.limit):
+        for hits in _slices(_fused(legs), 2 * wanted.limit):
             current = await self._current(caller.tenant.id, hits)
             documents = [each.document.attributes for each in current]
             decisions = self._gate.decide_each(caller, Action.DOCUMENT_READ, documents)  # (4)
@@ -230,8 +241,9 @@ def _fused(legs: LegHits) -> Iterator[_Hit]:
             yield _Hit(hit, score, in_dense.score if in_dense else None, in_sparse.score if in_sparse else None)
 
 
-def _slices(hits: Sequence[_Hit], size: int) -> Iterator[Sequence[_Hit]]:
-    return (hits[start : start + size] for start in range(0, len(hits), size))
+def _slices(hits: Iterator[_Hit], size: int) -> Iterator[Sequence[_Hit]]:
+    while part := list(islice(hits, size)):
+        yield part
 
 
 async def _both(first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]) -> tuple[First, Second]:

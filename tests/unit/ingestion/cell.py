@@ -40,13 +40,15 @@ ADMIN = principal("ada", ACME, role=Role.ADMINISTRATOR, clearance=Classification
 MEMBER = principal("mia", ACME)
 RIVAL = principal("gil", GLOBEX, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
 
+SMALL = IntakeLimits(document_bytes=100_000, documents=16)
+
 
 @dataclass
 class IngestCell:
     """``database`` is empty when it comes; ``populate`` adds two tenants with a collection each."""
 
     database: SqlDatabase
-    limits: IntakeLimits = IntakeLimits(document_bytes=100_000, documents=16)
+    limits: IntakeLimits = SMALL
     window_chunks: int = 8
     clock: FixedClock = field(default_factory=FixedClock)
     keys: MemoryKeyRing = field(default_factory=MemoryKeyRing)
@@ -78,9 +80,7 @@ class IngestCell:
             window_chunks=self.window_chunks,
         )
         self.progress = Progress(database=self.database, keys=self.keys, gate=self.gate, poll_seconds=0.01)
-        self.withdrawal = Withdrawal(
-            database=self.database, keys=self.keys, index=self.index, blobs=self.blobs, gate=self.gate
-        )
+        self.withdrawal = Withdrawal(database=self.database, keys=self.keys, index=self.index, blobs=self.blobs, gate=self.gate)
         self.admin = caller(ADMIN, ACME)
         self.member = caller(MEMBER, ACME)
         self.rival = caller(RIVAL, GLOBEX)

@@ -48,15 +48,15 @@ def _tokens(text: str) -> int:
     return len(_tokenizer().encode(text))
 
 
-WORDS = st.sampled_from(["Urlaub", "leave", "# Top", "\n\n", "\n", "- item", "résumé", "漢字", "🙂", "`code`", "x" * 90, "```\n", "é."])
+WORDS = st.sampled_from(
+    ["Urlaub", "leave", "# Top", "\n\n", "\n", "- item", "résumé", "漢字", "🙂", "`code`", "x" * 90, "```\n", "é."]
+)
 TEXTS = st.lists(WORDS, min_size=1, max_size=300).map(" ".join)
 
 
 @settings(max_examples=40, deadline=None)
 @given(TEXTS, st.sampled_from(["text/markdown", "text/plain"]), st.text(max_size=400))
-def test_chunks_are_slices_in_order_that_fit_the_window_and_leave_nothing_out(
-    text: str, media_type: str, title: str
-) -> None:
+def test_chunks_are_slices_in_order_that_fit_the_window_and_leave_nothing_out(text: str, media_type: str, title: str) -> None:
     """Whatever the text and however long its title: only white space lies between chunks."""
     document = _document(text, media_type, title)
     chunks = _chunker().chunk(document)

@@ -52,9 +52,7 @@ async def test_a_chunk_opens_with_the_agreed_context(cell: IngestCell) -> None:
     """Retrieval decrypts what ingestion sealed: JSON of text, offsets, headings and page, under version and ordinal."""
     (item,) = (await cell.ingest(("a.md", "# Top\n\n## Part\n\nBody."))).items
     (point,) = cell.index.points.values()
-    context = EncryptionContext(
-        ACME.id, HANDBOOK.region, item.document_id, f"{item.version_id}/{point.ordinal}", Part.CHUNK
-    )
+    context = EncryptionContext(ACME.id, HANDBOOK.region, item.document_id, f"{item.version_id}/{point.ordinal}", Part.CHUNK)
     body = msgspec.json.decode(unseal(await cell.keys.open(ACME.id, item.data_key_id), context, point.envelope))
     assert body == {"text": "# Top\n\n## Part\n\nBody.", "start": 0, "end": 21, "headings": ["Top", "Part"], "page": None}
 

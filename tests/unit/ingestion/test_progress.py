@@ -85,13 +85,11 @@ async def test_watching_shows_each_change_until_the_job_is_done(cell: IngestCell
     """The number never goes back, and the last view is of the finished job."""
     files = [(f"{number}.txt", f"Document {number}.") for number in range(16)]
     job = await cell.submit(*files)
-    views: list[JobView] = []
 
-    async def watch() -> None:
-        async for view in cell.progress.watch(cell.admin, job.id):
-            views.append(view)
+    async def watch() -> list[JobView]:
+        return [view async for view in cell.progress.watch(cell.admin, job.id)]
 
-    await asyncio.gather(watch(), cell.pipeline.run(job.id, ACME.id))
+    views, _ = await asyncio.gather(watch(), cell.pipeline.run(job.id, ACME.id))
     assert [view.progress for view in views] == sorted(view.progress for view in views)
     assert (views[-1].state, views[-1].added, views[-1].progress) == (JobState.DONE, 16, 1.0)
     assert len([event for event in cell.log.events if event.action is Action.JOB_READ]) == 1

@@ -12,6 +12,9 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import structlog
+
+from domicile.adapters.jobs.lease import WorkerLease
 from domicile.adapters.jobs.retrying import Handler, RetryingHandler, abandon_nothing
 from domicile.domain.errors import ConfigurationError, DatabaseUnavailable
 
@@ -27,6 +30,9 @@ _VERSION = "1"
 _CONNECTIONS = 5
 
 
+_log = structlog.get_logger("domicile.jobs")
+
+
 class _Interrupted(BaseException):
     """Leaves a workflow unfinished, to be recovered: DBOS records the end of one that returns or raises an ``Exception``."""
 
@@ -36,8 +42,9 @@ class DbosJobQueue:
 
     ``url`` is ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/NAME``, as for the database. ``concurrency``
     jobs run at once in this process, and never two of one tenant anywhere: those follow one another as they were enqueued (of
-    equal times, by their ids, which ascend). ``executor_id`` names this process among several and has to stay the same when it
-    starts again, since each takes up its own interrupted jobs. One queue a process.
+    equal times, by their ids, which ascend). ``executor_id`` names this process among several. It takes up at once what a
+    process of its name left, and on PostgreSQL also what others left that are found dead twice, ``watch_seconds`` apart. One
+    queue a process.
     """
 
     def __init__(
@@ -48,11 +55,14 @@ class DbosJobQueue:
         executor_id: str = "local",
         concurrency: int = 2,
         polling_seconds: float = 0.15,
+        watch_seconds: float = 10.0,
     ) -> None:
         self._url = _synchronous(url, password)
         self._executor_id = executor_id
         self._concurrency = concurrency
         self._polling_seconds = polling_seconds
+        self._watch_seconds = watch_seconds
+        self._watching: asyncio.Task[None] | None = None
         self._client: DBOSClient | None = None
         self._handler: RetryingHandler | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -70,6 +80,8 @@ class DbosJobQueue:
         except DatabaseUnavailable:
             await self.stop()
             raise
+        if handler is not None and self._url.startswith("postgresql"):
+            self._watching = asyncio.create_task(self._watch(WorkerLease(self._url, self._executor_id)))
 
     async def enqueue(self, job_id: UUID, tenant_id: UUID) -> None:
         client = self._client
@@ -79,7 +91,7 @@ class DbosJobQueue:
 
     async def stop(self) -> None:
         """Interrupt what is running, which stays queued for the next start."""
-        self._handler, interrupted = None, list(self._running)
+        self._handler, interrupted = None, [*self._running, *([self._watching] if self._watching else [])]
         for task in interrupted:
             task.cancel()
         await asyncio.gather(*interrupted, return_exceptions=True)
@@ -152,6 +164,40 @@ class DbosJobQueue:
             await task
         finally:
             self._running.discard(task)
+
+    async def _watch(self, lease: WorkerLease) -> None:
+        """Keep this worker's lease, and take up the jobs of workers that have lost theirs.
+
+        Twice, because a database that was restarted has forgotten every lease until each worker has renewed its own.
+        """
+        suspected: set[str] = set()
+        try:
+            while True:
+                try:
+                    suspected = await asyncio.to_thread(self._take_over, lease, suspected)
+                except DatabaseUnavailable as error:
+                    suspected = set()
+                    _log.warning("workers cannot be watched", error=error.slug)
+                await asyncio.sleep(self._watch_seconds)
+        finally:
+            await asyncio.to_thread(lease.close)
+
+    def _take_over(self, lease: WorkerLease, suspected: set[str]) -> set[str]:
+        """Give the names of workers that look dead for the first time."""
+        from dbos import DBOS
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            lease.renew()
+            under_way = DBOS.list_workflows(status="PENDING", name=_WORKFLOW, load_input=False, load_output=False)
+            others = {each.executor_id for each in under_way if each.executor_id not in {None, self._executor_id}}
+            dead = {name for name in others if name and lease.is_dead(name)}
+            if confirmed := sorted(dead & suspected):
+                DBOS._recover_pending_workflows(confirmed)  # noqa: SLF001  # DBOS offers it to its own supervisor only.
+        except SQLAlchemyError:
+            lease.close()
+            raise DatabaseUnavailable() from None
+        return dead - suspected
 
     @staticmethod
     def _enqueue(client: DBOSClient, job_id: UUID, tenant_id: UUID) -> None:

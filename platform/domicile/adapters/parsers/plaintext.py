@@ -51,7 +51,7 @@ def _codec(content: bytes, declared: bool) -> str:
 
 
 def _known_codec(name: str) -> str:
-    """The codec of that name if it is one that documents are written in: Python knows others, which are no encodings of text."""
+    """The codec of that name, if documents are written in it: Python knows others, which are no encodings of text."""
     try:
         return codecs.lookup(name).name if _WRITTEN.fullmatch(name.lower()) else "cp1252"
     except LookupError:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import qdrant_edge as engine
@@ -180,4 +180,4 @@ def _terms(sparse: SparseVector) -> engine.SparseVector:
 
 
 def _hit(point: engine.ScoredPoint) -> IndexHit:
-    return hit_of(UUID(str(point.id)), point.score, point.payload or {})
+    return hit_of(cast("UUID", point.id), point.score, point.payload or {})

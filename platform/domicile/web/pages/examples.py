@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from domicile.domain.documents import Collection
 from domicile.domain.errors import Forbidden
 from domicile.domain.principals import Caller
 from domicile.retrieval.library import DocumentView, Library
-from domicile.web.pages.words import LANGUAGES, words_in
 
 _HOW_MANY = 3
 #: Collections looked at: each look is one list query and one audit event.
 _LOOKED_AT = 6
-_TEMPLATES = ("example.rules", "example.about", "example.who")
+#: Questions that any document answers, in the languages that documents are most often in here.
+_QUESTIONS: Mapping[str, tuple[str, ...]] = {
+    "en": ("What is the purpose of “{}”?", "Who does “{}” apply to?", "What does “{}” say?"),
+    "de": ("Was regelt „{}“?", "Für wen gilt „{}“?", "Was regelt „{}“?"),
+    "fr": ("Que prévoit « {} » ?", "À qui s'applique « {} » ?", "Que prévoit « {} » ?"),
+}
 
 
 async def questions_to_try(caller: Caller, library: Library, collections: Sequence[Collection], language: str) -> list[str]:
-    """Up to three, each about a document of another collection. None if there is no document that the caller may read."""
+    """Up to three, each about a document of another collection, those in the visitor's language first."""
     documents: list[DocumentView] = []
     for collection in collections[:_LOOKED_AT]:
         try:
@@ -25,11 +29,11 @@ async def questions_to_try(caller: Caller, library: Library, collections: Sequen
         except Forbidden:
             continue  # a collection that shows to the caller, while listing what is in it is not permitted
         documents += page.documents
-        if len(documents) == _HOW_MANY:
-            break
-    return [_question(each, template, language) for each, template in zip(documents, _TEMPLATES, strict=False)]
+    documents.sort(key=lambda each: each.title.language != language)
+    return [_question(each, place, language) for place, each in enumerate(documents[:_HOW_MANY])]
 
 
-def _question(document: DocumentView, template: str, language: str) -> str:
-    spoken = document.title.language if document.title.language in LANGUAGES else language
-    return words_in(spoken)[template].format(title=document.title.title)
+def _question(document: DocumentView, place: int, language: str) -> str:
+    """In the document's own language, whose words retrieval will find in it."""
+    questions = _QUESTIONS.get(document.title.language, _QUESTIONS[language])
+    return questions[place].format(document.title.title)

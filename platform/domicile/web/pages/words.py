@@ -198,10 +198,6 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "document.groups": ("Readable by", "Lesbar für"),
     "document.everyone": ("everyone with this clearance", "alle mit dieser Freigabe"),
     "document.source": ("Source", "Quelle"),
-    # Questions to try, by the language of the document that they are about
-    "example.about": ("What is “{title}” about?", "Worum geht es in „{title}“?"),
-    "example.rules": ("Which rules does “{title}” set?", "Welche Regelungen enthält „{title}“?"),
-    "example.who": ("Who is responsible according to “{title}”?", "Wer ist laut „{title}“ zuständig?"),
 }
 
 

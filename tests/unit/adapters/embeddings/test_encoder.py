@@ -1,79 +1,89 @@
-"""The vectors are those that the model's own library computes."""
+"""The model itself, on a tiny one with random weights and on the packaged one."""
 
 from __future__ import annotations
 
-import warnings
+import json
 
 import numpy as np
 import pytest
+import torch
 
-from domicile.adapters.embeddings.bert import bert_shape, read_config
+from domicile.adapters.embeddings.bert import Bert, bert_shape, read_config
+from domicile.adapters.embeddings.encoder import Encoder, any_architecture
 from domicile.adapters.embeddings.weights import verified_weights
 
-TEXTS = [
-    "How do I record travel time?",
-    "Die Reisezeit wird im Zeiterfassungssystem eingetragen.",
-    "",
-    "word " * 600,
-    "Les congés payés — 25 jours ouvrés par an.\n\n# Titre",
-    *(f"passage {n} " * n for n in range(1, 70, 9)),
-]
+WINDOW = 256
+TEXTS = ["short", "a text of some more words than the others have " * 3, "", "and one more"]
 
 
 @pytest.fixture(scope="module")
-def encoder():
-    from domicile.adapters.embeddings.encoder import Encoder
-
-    weights = verified_weights()
-    return Encoder(weights.folder, window=weights.window, dtype="float32", threads=1)
+def folder():
+    return verified_weights().folder
 
 
-@pytest.mark.slow
-def test_vectors_equal_those_of_sentence_transformers(encoder):
-    """Tokens, window, attention, pooling and normalisation agree with the reference, in every length and order."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from sentence_transformers import SentenceTransformer
-
-        reference = SentenceTransformer(str(verified_weights().folder), device="cpu", local_files_only=True)
-        expected = reference.encode(TEXTS, normalize_embeddings=True, show_progress_bar=False)
-    np.testing.assert_allclose(encoder.encode(TEXTS), expected, atol=1e-5)
+@pytest.fixture(scope="module")
+def encoder(folder):
+    return Encoder(folder, window=WINDOW, dtype="float32", threads=1)
 
 
 @pytest.mark.slow
-def test_other_architectures_take_the_librarys_own_computation(encoder, monkeypatch):
-    """The way that models other than BERT go gives the same vectors for this one."""
-    from domicile.adapters.embeddings import encoder as module
-
-    monkeypatch.setattr(module, "bert_shape", lambda config: None)
-    weights = verified_weights()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        general = module.Encoder(weights.folder, window=weights.window, dtype="float32", threads=1)
-        vectors = general.encode(TEXTS[:6])
-    np.testing.assert_allclose(vectors, encoder.encode(TEXTS[:6]), atol=1e-5)
-
-
-def test_bfloat16_stays_near_and_of_unit_length():
-    """In the faster format directions move little, and lengths not at all, since they are computed in float32."""
-    from domicile.adapters.embeddings.encoder import Encoder
-
-    weights = verified_weights()
-    exact, fast = (
-        Encoder(weights.folder, window=64, dtype=dtype, threads=1).encode(TEXTS[:2]) for dtype in ("float32", "bfloat16")
-    )
-    np.testing.assert_allclose(np.linalg.norm(fast, axis=1), 1.0, atol=1e-6)
-    assert np.all((exact * fast).sum(axis=1) > 0.995)
+@torch.inference_mode()
+def test_bert_is_computed_as_transformers_computes_it(folder):
+    """Hidden states of padded and unpadded texts are those of the reference implementation, where there is a token."""
+    shape = bert_shape(read_config(folder))
+    assert shape is not None
+    ours, theirs = Bert(folder, shape, torch.float32), any_architecture(folder, torch.float32)
+    ids = torch.tensor([[101, 2129, 2116, 2420, 102], [101, 7592, 102, 0, 0]])
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    for rows in (slice(0, 2), slice(0, 1)):
+        expected = theirs(ids[rows], mask[rows])[mask[rows].bool()]
+        torch.testing.assert_close(ours(ids[rows], mask[rows])[mask[rows].bool()], expected, atol=1e-5, rtol=0)
 
 
-def test_only_plain_bert_is_computed_here():
-    """A model that differs in anything that matters is left to its own library."""
-    config = read_config(verified_weights().folder)
-    assert bert_shape(config)
-    for difference in (
-        {"model_type": "roberta"},
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_type": "xlm-roberta"},
         {"hidden_act": "relu"},
         {"position_embedding_type": "relative_key"},
         {"is_decoder": True},
-    ):
-        assert bert_shape(config | difference) is None
+    ],
+)
+def test_other_architectures_are_left_to_their_own_library(folder, change):
+    """Only what is computed exactly is taken on."""
+    assert bert_shape(read_config(folder) | change) is None
+
+
+def test_bfloat16_stays_near_float32_and_of_unit_length(folder, encoder):
+    """In half the bits the vectors keep their direction, and are normalised in float32."""
+    vectors = Encoder(folder, window=WINDOW, dtype="bfloat16", threads=1).encode(TEXTS)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+    assert (np.sum(vectors * encoder.encode(TEXTS), axis=1) > 0.995).all()
+
+
+def test_padding_makes_no_difference(encoder):
+    """A short text has the same vector beside a long one as alone."""
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    np.testing.assert_allclose(encoder.encode(TEXTS), alone, atol=1e-5)
+
+
+def test_what_lies_past_the_window_makes_no_difference(encoder):
+    """Exactly the window is read: special tokens count, and the text behind it does not."""
+    word = "pump "
+    fits, exceeds = encoder.encode([word * (WINDOW - 2), word * (WINDOW - 2) + "invoice " * 50])
+    np.testing.assert_allclose(fits, exceeds, atol=1e-5)
+    within = encoder.encode([word * (WINDOW - 3) + "invoice"])[0]
+    assert np.abs(within - fits).max() > 1e-4
+
+
+def test_no_texts_give_no_rows(encoder):
+    """An empty batch is no error."""
+    assert encoder.encode([]).shape == (0, 384)
+
+
+def test_the_counter_of_the_chunker_is_the_models_own_tokeniser(folder):
+    """Weights are the token counter too: the same tokeniser, and the same window, as the encoder reads with."""
+    weights = verified_weights()
+    assert json.loads(weights.tokenizer_json) == json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    assert weights.window == WINDOW

@@ -26,7 +26,7 @@ class GatedEncoder:
         self.begun.set()
         assert self.gate.wait(10)
         if "poison" in texts:
-            raise RuntimeError("poison: the text itself")
+            raise KeyError("poison: the text itself")
         return np.asarray([[float(text)] for text in texts], dtype=np.float32)
 
 
@@ -73,7 +73,7 @@ async def test_a_failure_is_told_without_the_text_and_the_next_question_is_answe
     embedder._encoder.gate.set()
     with pytest.raises(EmbedderUnavailable) as caught:
         await embedder.embed_query("poison")
-    assert "poison" not in str(caught.value)
+    assert "poison" not in f"{caught.value} {caught.value.__cause__} {caught.value.__context__}"
     assert await embedder.embed_query("4") == [4.0]
 
 
@@ -86,6 +86,20 @@ async def test_before_it_is_loaded_and_after_it_is_closed_it_is_unavailable(tmp_
     embedder._encoder = GatedEncoder()
     with pytest.raises(EmbedderUnavailable):
         await embedder.embed_query("1")
+    with pytest.raises(EmbedderUnavailable):
+        await embedder.embed_passages(["1"])
+
+
+async def test_closing_answers_the_questions_that_were_asked(embedder):
+    """Nobody who has asked waits for ever, whether computed already or still gathering."""
+    asked = [asyncio.create_task(embedder.embed_query(str(n))) for n in range(3)]
+    await asyncio.to_thread(embedder._encoder.begun.wait, 10)
+    asked.append(asyncio.create_task(embedder.embed_query("3")))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(embedder.close())
+    embedder._encoder.gate.set()
+    assert [float(vector[0]) for vector in await asyncio.gather(*asked)] == [0.0, 1.0, 2.0, 3.0]
+    await closing
 
 
 async def test_weights_that_are_no_model_are_refused_in_our_own_words(tmp_path):

@@ -12,7 +12,7 @@ async def test_they_are_about_documents_that_the_visitor_may_read(cell: MemoryCe
     for login, known in (("mia", False), ("ada", True)):
         caller = await cell.caller(login)
         questions = await questions_to_try(caller, cell.library, await cell.library.collections(caller), "en")
-        assert any("Leave policy" in question for question in questions)
+        assert any(" policy" in question for question in questions)
         assert any("Board minutes" in question for question in questions) is known
 
 
