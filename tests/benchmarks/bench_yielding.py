@@ -112,4 +112,4 @@ class _Ingest:
             for line in events.iter_lines():
                 last = line if line.startswith("data") else last
         self.seconds = time.perf_counter() - started
-        self._failed = '"state":"done"' not in last or '"failed":0' not in last
+        self._failed = not all(each in last for each in ('"state":"done"', '"failed":0', '"unchanged":0'))

@@ -25,8 +25,8 @@ from domicile.domain.documents import JobState
 from domicile.domain.errors import (
     AuditUnavailable,
     ConfigurationError,
-    DatabaseUnavailable,
     DomicileError,
+    IntegrityError,
     KeyFileExposed,
     NotFound,
     RegionRefused,
@@ -118,7 +118,7 @@ async def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -
 async def test_a_damaged_database_is_not_overwritten(settings: Settings) -> None:
     """What can no longer be read may still be rescued."""
     (settings.data_dir / "domicile.db").write_bytes(b"no database" * 1000)
-    await assert_refused(settings, DatabaseUnavailable)
+    await assert_refused(settings, IntegrityError)
 
 
 async def test_weights_that_are_not_the_declared_ones(settings: Settings) -> None:
@@ -206,16 +206,20 @@ async def member_of(cell: Cell, slug: str) -> Caller:
     tenant = await cell.administration.create_tenant(slug, slug, cell.region)
     operator = cell.administration.operator_caller(tenant)
     person = await cell.administration.create_user(
-        operator, "ada", "Ada", Role.ADMINISTRATOR, Classification.INTERNAL, password=None
+        operator, f"{slug}-administrator", "Ada", Role.ADMINISTRATOR, Classification.INTERNAL, password=None
     )
     _, secret = await cell.administration.create_api_key(operator, person.id, "test")
     return await cell.identity.authenticate_key(secret, Origin(request_id="test", trace_id=""))
 
 
-async def ingest(cell: Cell, caller: Caller, collection_id: UUID, name: str, content: bytes) -> JobView:
+async def submitted(cell: Cell, caller: Caller, collection_id: UUID, name: str, content: bytes) -> UUID:
     uploads = [Upload(source=name, content=content)]
     job = await cell.intake.submit(caller, collection_id, uploads, classification=None, groups=None, region=None)
-    async for view in cell.progress.watch(caller, job.id):
+    return job.id
+
+
+async def done(cell: Cell, caller: Caller, job_id: UUID) -> JobView:
+    async for view in cell.progress.watch(caller, job_id):
         last = view
     return last
 
@@ -242,7 +246,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         async with open_cell(settings, command="test", run_jobs=True) as cell:
             administrator, stranger = await member_of(cell, "acme"), await member_of(cell, "globex")
             made = await cell.library.create_collection(administrator, "handbook")
-            view = await ingest(cell, administrator, made.id, "leave.md", TEXT.encode())
+            view = await done(cell, administrator, await submitted(cell, administrator, made.id, "leave.md", TEXT.encode()))
             assert (view.state, view.added) == (JobState.DONE, 1)
             yield Served(cell, administrator, stranger, made.id)
 
@@ -265,18 +269,19 @@ module_loop = pytest.mark.asyncio(loop_scope="module")
 @module_loop
 @pytest.mark.slow
 async def test_a_full_disk_loses_nothing(served: Served) -> None:
-    """Full for everything, the upload is refused; too full for the index, the file fails with that reason. Both work later."""
+    """Full for everything, an upload is refused; too full for the index, what was accepted waits, and is published later."""
+    cell, caller, folder = served.cell, served.administrator, served.cell.settings.data_dir
     before = served.stored()
-    large = (TEXT * 4000).encode()
-    with filled(served.cell.settings.data_dir, leave=64 * 1024), pytest.raises((StorageFull, AuditUnavailable)):
-        await ingest(served.cell, served.administrator, served.collection_id, "large.md", large)
+    with filled(folder, leave=64 * 1024), pytest.raises((StorageFull, AuditUnavailable)):
+        await submitted(cell, caller, served.collection_id, "large.md", (TEXT * 4000).encode())
     assert served.stored() == before
-    with filled(served.cell.settings.data_dir, leave=64 * 1024 * 1024):
-        view = await ingest(served.cell, served.administrator, served.collection_id, "small.md", b"# Small\n\nA small page.\n")
-    assert [item.failure for item in view.items] == [StorageFull.slug]
-    assert served.stored() == before
-    found = await served.cell.search.search(served.administrator, SearchQuery("How many days of annual leave?"))
-    assert [passage.title.source for passage in found.passages] == ["leave.md"]
+    with filled(folder, leave=64 * 1024 * 1024):
+        assert (await cell.health())["vector-index"] == StorageFull.slug
+        waiting = await submitted(cell, caller, served.collection_id, "travel.md", b"# Travel\n\nTravel time is recorded.\n")
+        found = await cell.search.search(caller, SearchQuery("How many days of annual leave?"))
+        assert {passage.title.source for passage in found.passages} == {"leave.md"}
+        assert served.stored()["documents"] == before["documents"]
+    assert (await done(cell, caller, waiting)).added == 1
 
 
 @module_loop

@@ -75,7 +75,8 @@ def done(folder: Path, *arguments: str) -> str:
 def assert_refused(finished: subprocess.CompletedProcess[str], *words: str) -> None:
     """Exit status 1, one line on what is wrong and one on what to do, and nothing of Python's."""
     assert finished.returncode == 1, finished
-    wrong, advice = finished.stderr.strip().splitlines()
+    *before, wrong, advice = finished.stderr.strip().splitlines()
+    assert all("Ingesting" in line for line in before), finished.stderr
     assert wrong.startswith("Error: ")
     assert advice.endswith(".")
     assert all(word in finished.stderr for word in words), finished.stderr

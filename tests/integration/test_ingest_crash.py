@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -228,14 +229,26 @@ async def opened(folder: Path) -> AsyncIterator[Cell]:
         await cell.close()
 
 
+@pytest.fixture(scope="module")
+def _published(tmp_path_factory: pytest.TempPathFactory, _migrated_file: Path) -> Path:
+    """A cell in which the old version of one document is published, to be copied."""
+    folder = tmp_path_factory.mktemp("published")
+    shutil.copyfile(_migrated_file, folder / "domicile.sqlite3")
+
+    async def publish() -> None:
+        async with opened(folder) as cell:
+            await cell.populate()
+            assert await cell.ingest(OLD) == [ItemState.ADDED]
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, publish()).result()
+    return folder
+
+
 @pytest.fixture
-async def folder(tmp_path: Path, _migrated_file: Path) -> Path:
-    """A cell in which the old version of one document is published."""
-    shutil.copyfile(_migrated_file, tmp_path / "domicile.sqlite3")
-    async with opened(tmp_path) as cell:
-        await cell.populate()
-        assert await cell.ingest(OLD) == [ItemState.ADDED]
-    return tmp_path
+def folder(_published: Path, tmp_path: Path) -> Path:
+    """A copy of its own for each test."""
+    return Path(shutil.copytree(_published, tmp_path / "cell"))
 
 
 @pytest.mark.parametrize("step", STEPS)

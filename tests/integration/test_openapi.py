@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -32,7 +33,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served[MemoryCe
         yield cell
 
 
-def _try_every_operation(served: Served[MemoryCell], headers: dict[str, str], examples: int, allowed: set[int]) -> list[str]:
+def _try_every_operation(
+    served: Served[MemoryCell],
+    headers: dict[str, str],
+    examples: int,
+    allowed: set[int],
+    mode: GenerationMode = GenerationMode.POSITIVE,
+) -> list[str]:
     """Send generated requests to each operation of the document; gives the operations that were tried."""
     document = schemathesis.openapi.from_url(f"{served.url}/v1/openapi.json")
     tried = []
@@ -41,7 +48,7 @@ def _try_every_operation(served: Served[MemoryCell], headers: dict[str, str], ex
         tried.append(operation.label)
 
         @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-        @given(case=operation.as_strategy())
+        @given(case=operation.as_strategy(generation_mode=mode))
         def answers_as_described(case: schemathesis.Case) -> None:
             response = case.call(headers=headers)
             case.validate_response(response, checks=_CHECKS)
@@ -56,6 +63,11 @@ def test_every_answer_is_one_that_the_document_names(served: Served[MemoryCell])
     tried = _try_every_operation(served, served.cell.people["ada"].bearer, 12, set())
     assert "POST /v1/answers" in tried
     assert len(tried) >= 20
+
+
+def test_what_the_document_does_not_allow_is_refused_as_it_says(served: Served[MemoryCell]) -> None:
+    """Wrong types, missing and unknown members, broken ids: never an error of ours, always a described answer."""
+    _try_every_operation(served, served.cell.people["ada"].bearer, 8, set(), GenerationMode.NEGATIVE)
 
 
 def test_every_refusal_is_a_described_problem(served: Served[MemoryCell]) -> None:

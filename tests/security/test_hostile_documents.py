@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import time
 import zipfile
 from collections.abc import AsyncIterator
@@ -187,6 +188,10 @@ async def test_the_child_dies_with_the_service() -> None:
     service = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     output, _ = await service.communicate()
     assert await asyncio.to_thread(_ends, int(output))
+    survivor = ConfinedParser(processes=1)  # And the next one clears away the folder that was left.
+    await _still_reads(survivor)
+    await survivor.close()
+    assert _folders_of(service.pid) == []
 
 
 @linux_only
@@ -241,6 +246,10 @@ def _ends(pid: int) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def _folders_of(pid: int) -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"domicile-parser-{pid}-*"))
 
 
 def _bytes(path: Path) -> bytes:

@@ -12,7 +12,7 @@ Obligations of a search, labelled where they are met:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -38,7 +38,9 @@ from domicile.retrieval.horizon import Horizon
 from domicile.retrieval.unsealing import passage_of, title_of
 
 #: Hits taken from each leg. Fusion needs depth: a passage that is tenth in both legs may well be the best.
-MIN_DEPTH = 50
+MIN_DEPTH = 150
+#: Documents of which one passage each comes before any document's second.
+SPREAD = 5
 #: How often the depth is multiplied by ``DEEPER`` when too many hits were of versions that are no longer current.
 ROUNDS = 3
 DEEPER = 4
@@ -151,7 +153,7 @@ class Retriever:
     async def _decided(self, caller: Caller, wanted: _Wanted, legs: LegHits) -> list[_Decided]:
         """Goes down the fused hits until enough are current and permitted, loading no more documents than that takes."""
         decided: list[_Decided] = []
-        for hits in _slices(_fused(legs), 2 * wanted.limit):
+        for hits in _slices(_spread(_fused(legs)), 2 * wanted.limit):
             current = await self._current(caller.tenant.id, hits)
             documents = [each.document.attributes for each in current]
             decisions = self._gate.decide_each(caller, Action.DOCUMENT_READ, documents)  # (4)
@@ -239,6 +241,22 @@ def _fused(legs: LegHits) -> Iterator[_Hit]:
         in_dense, in_sparse = dense.get(chunk_id), sparse.get(chunk_id)
         if (hit := in_dense or in_sparse) is not None:  # One of the two it is always in.
             yield _Hit(hit, score, in_dense.score if in_dense else None, in_sparse.score if in_sparse else None)
+
+
+def _spread(hits: Iterable[_Hit]) -> Iterator[_Hit]:
+    """The best hit of each of the first ``SPREAD`` documents, then all others, in their order.
+
+    Neighbours in a long document resemble one another: without this, four of them would hide the page that has the answer.
+    """
+    seen: set[UUID] = set()
+    others: list[_Hit] = []
+    for each in hits:
+        if len(seen) == SPREAD or each.hit.document_id in seen:
+            others.append(each)
+        else:
+            seen.add(each.hit.document_id)
+            yield each
+    yield from others
 
 
 def _slices(hits: Iterator[_Hit], size: int) -> Iterator[Sequence[_Hit]]:

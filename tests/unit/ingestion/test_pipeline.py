@@ -107,7 +107,7 @@ async def test_a_lost_original_fails_its_own_item_only(cell: IngestCell) -> None
     job = await cell.submit(("a.txt", "a"), ("b.txt", "b"), ("c.txt", "c"))
     first, second = (blob_key(item.attributes, item.version_id, Part.ORIGINAL) for item in job.items[:2])
     del cell.blobs.blobs[first]
-    cell.blobs.blobs[second] = cell.blobs.blobs[second][:-1] + b"!"
+    cell.blobs.blobs[second] = cell.blobs.blobs[second][:-1] + bytes([cell.blobs.blobs[second][-1] ^ 1])
     await cell.pipeline.run(job.id, ACME.id)
     done = await cell.job(job.id)
     assert [item.failure for item in done.items] == ["not-found", "decryption-failed", None]
@@ -174,6 +174,35 @@ async def test_running_a_finished_job_again_changes_nothing(cell: IngestCell) ->
     before = await cell.contents()
     await cell.pipeline.run(job.id, ACME.id)
     assert await cell.contents() == before
+
+
+async def test_two_runs_of_one_job_at_once_lose_nothing(cell: IngestCell) -> None:
+    """As when a worker is taken for dead too early: whoever comes second finds the work done and removes none of it."""
+    files = [(f"{number}.txt", f"Document {number}.") for number in range(10)]
+    job = await cell.submit(*files)
+    await asyncio.gather(*(cell.pipeline.run(job.id, ACME.id) for _ in range(2)))
+    documents = await cell.documents()
+    assert len(documents) == 10
+    assert await cell.index.version_ids() == {document.version.id for document in documents}
+    assert len(cell.blobs.blobs) == 20
+    assert all(item.state is ItemState.ADDED for item in (await cell.job(job.id)).items)
+
+
+async def test_failing_an_item_that_another_run_has_published_changes_nothing(cell: IngestCell) -> None:
+    """The slower run may have met a limit that the quicker one did not."""
+    job = await cell.submit(("a.txt", "a"))
+    read = cell.parser.parse
+
+    async def overtaken(content: bytes, filename: str) -> object:
+        cell.parser.parse = read  # type: ignore[method-assign]
+        await cell.pipeline.run(job.id, ACME.id)
+        raise DocumentCorrupt
+
+    cell.parser.parse = overtaken  # type: ignore[method-assign,assignment]
+    await cell.pipeline.run(job.id, ACME.id)
+    assert [item.state for item in (await cell.job(job.id)).items] == [ItemState.ADDED]
+    assert len(cell.index.points) == 1
+    assert len(cell.blobs.blobs) == 2
 
 
 async def test_the_second_of_two_equal_uploads_is_unchanged(cell: IngestCell) -> None:

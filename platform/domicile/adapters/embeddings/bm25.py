@@ -15,8 +15,9 @@ import qdrant_edge
 
 from domicile.ports.vector_index import SparseVector
 
-#: Words of an average chunk, which document lengths are compared with.
-_AVERAGE_WORDS = 128.0
+#: Words of an average chunk without its stop words, which lengths are compared with. Set too high, BM25 hardly tells a short
+#: chunk from a long one, and long ones win by the number of their words.
+_AVERAGE_WORDS = 40.0
 #: ISO 639-1 to the engine's names of languages that it has both a stemmer and stop words for.
 _LANGUAGES = {
     "ar": "arabic",

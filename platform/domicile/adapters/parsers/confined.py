@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -37,6 +38,8 @@ _FAILURES: dict[str, type[CallerError]] = {
     )
 }
 _SOURCE_ROOT = Path(domicile.__file__).resolve().parents[1]
+#: What the children's folders are called, before the service's process id.
+_FOLDER = "domicile-parser-"
 #: Bytes of the largest reply that is read: more than ``max_characters`` of UTF-8 would be, at its default.
 _LARGEST_REPLY = 256 << 20
 
@@ -96,7 +99,7 @@ class _Child:
 
     @classmethod
     async def start(cls, limits: tuple[int, int, int]) -> _Child:
-        folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="domicile-parser-", ignore_cleanup_errors=True)
+        folder = await asyncio.to_thread(_empty_folder)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-s", "-B", "-m", "domicile.adapters.parsers.child", *map(str, limits)),
             stdin=asyncio.subprocess.PIPE,
@@ -126,6 +129,32 @@ class _Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
         await asyncio.to_thread(self._folder.cleanup)
+
+
+def _empty_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of this process's; those that killed processes of this account could not remove are removed first."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        owner = left.name.removeprefix(_FOLDER).partition("-")[0]
+        if owner.isdecimal() and not _runs(int(owner)) and _is_ours(left):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return folder.stat(follow_symlinks=False).st_uid == os.getuid()
+    except FileNotFoundError:  # Another process was quicker to remove it.
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _environment(folder: str) -> dict[str, str]:

@@ -24,6 +24,8 @@ _SPLIT = re.compile(f"([{_START}{_END}])")
 _LINE_MARKER = re.compile(r"[ \t>]*(?:#{1,6}[ \t]+|[-*+][ \t]+|\d{1,9}[.)][ \t]+|\|[ \t]*)?")
 #: Lines that are Markdown and nothing else (fences, rules, the second row of a table, empty ones): no mark fits in there.
 _SYNTAX_LINE = re.compile(r"[ \t]*(?:(?:```|~~~).*|[-:|=*_ \t]*)")
+#: What ends a row of a table: behind it, a mark would be a cell too many, and be dropped.
+_ROW_END = " \t\n|"
 _TAGS_OF_MARKS = re.compile(r"</?mark[^>]*>| class=\"passage\"")
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})")
 
@@ -95,7 +97,7 @@ def _with_marks(text: str, start: int, end: int) -> str:
         start = _line_end(text, start) + 1
     while start < end and _SYNTAX_LINE.fullmatch(_line_at(text, end - 1)):
         end = text.rfind("\n", 0, end - 1) if "\n" in text[start : end - 1] else start
-    end = start + len(text[start:end].rstrip())
+    end = start + len(text[start:end].rstrip(_ROW_END if _line_at(text, end - 1).lstrip().startswith("|") else None))
     marker = _LINE_MARKER.match(text, _line_start(text, start))
     start = max(start, marker.end() if marker else start)
     if end <= start:
@@ -127,12 +129,12 @@ def _mark(tokens: list[Token]) -> bool:
             token.content = _SPLIT.sub(state.note, token.content)
             if state.marked_now():
                 token.attrSet("class", "passage")
-    return state.marked
+    return state.marked and state.ended
 
 
 class _Marking:
     def __init__(self) -> None:
-        self.marked = False
+        self.marked = self.ended = False
         self._inside = False
         self._touched = False
 
@@ -148,7 +150,7 @@ class _Marking:
 
     def note(self, match: re.Match[str]) -> str:
         """For code, which is marked as a whole: follow the marks and drop them."""
-        self._inside = match[0] == _START
+        self._turn(match[0])
         self._touched = True
         return ""
 
@@ -158,9 +160,13 @@ class _Marking:
         self.marked = self.marked or touched
         return touched
 
+    def _turn(self, mark: str) -> None:
+        self._inside = mark == _START
+        self.ended = self.ended or mark == _END
+
     def _piece(self, token: Token, piece: str) -> list[Token]:
         if piece in (_START, _END):
-            self._inside = piece == _START
+            self._turn(piece)
             return []
         if not piece:
             return []

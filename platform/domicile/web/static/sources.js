@@ -123,7 +123,7 @@ function quoted(text) {
 }
 
 function quotedLine(line) {
-  const bare = line.replace(/^\s{0,3}(?:#{1,6}\s+|>\s?)/, "").replace(/\*\*|__|`/g, "")
+  const bare = line.replace(/^\s{0,3}(?:#{1,6}\s+|>\s?)/, "").replace(/\*\*|__|`|(?<![\w*])\*(?=\S)|(?<=\S)\*(?![\w*])/g, "")
     .replace(/!?\[([^\]\n]*)\]\([^)\n]*\)/g, "$1").trim();
   if (!bare.startsWith("|")) return bare;
   return bare.split("|").map((cell) => cell.trim()).filter(Boolean).join(" · ");

@@ -38,10 +38,8 @@ def test_a_line_carries_request_and_trace_and_nothing_else(capsys: pytest.Captur
 def test_a_library_s_message_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     """Only where it came from and what kind of error it was: its text may hold anything."""
     configure_logs("info")
-    try:
-        raise ValueError(CONTENT)
-    except ValueError:
-        logging.getLogger("some.library").exception("could not handle %s", CONTENT)
+    error = ValueError(CONTENT)
+    logging.getLogger("some.library").error("could not handle %s", CONTENT, exc_info=error)
     said = capsys.readouterr().err
     assert CONTENT not in said
     assert json.loads(said)["error"] == "ValueError"

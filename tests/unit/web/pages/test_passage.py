@@ -59,6 +59,15 @@ def test_a_passage_through_headings_lists_tables_and_code_keeps_them_whole() -> 
     assert "<p><mark>The end.</mark></p>" in html
 
 
+def test_only_the_rows_of_the_passage_are_marked() -> None:
+    """A row ends with a bar, and the mark must end before it."""
+    text = "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\nAfter.\n"
+    html = str(render_text(text, Span(text.index("| 1"), text.index("| 3"))).html)
+    assert "<td><mark>2</mark></td>" in html
+    assert "<td>3</td>" in html
+    assert "<p>After.</p>" in html
+
+
 @given(st.integers(0, len(TEXT) + 50), st.integers(0, len(TEXT) + 50))
 def test_marks_never_change_how_the_document_reads(one: int, other: int) -> None:
     """Wherever a passage begins and ends: without the marks the page is the same."""

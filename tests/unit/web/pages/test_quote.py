@@ -16,6 +16,7 @@ from domicile.web.pages.quote import quoted_text
         ("| a | b |\n|---|:--|\n| 1 | 2 |", "a · b\n1 · 2"),
         ("> quoted `code`", "quoted code"),
         ("See [the policy](http://x/y) ![logo](l.png)", "See the policy logo"),
+        ("A *word* and 2 * 3 * 4", "A word and 2 * 3 * 4"),
         ("- item\n- other", "- item\n- other"),
         ("", ""),
     ],
