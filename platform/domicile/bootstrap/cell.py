@@ -151,9 +151,6 @@ async def _assembled(
     )
     stack.push_async_callback(queue.stop)
     await (queue.start(pipeline.run, pipeline.abandon) if run_jobs else queue.start())
-    if run_jobs:
-        _in_background(stack, _swept(pipeline))
-
     hasher = Argon2Hasher()
     stack.push_async_callback(hasher.close)
     lifetime = timedelta(minutes=settings.session_minutes)
@@ -175,6 +172,18 @@ async def _assembled(
     history = History(database=store, keys=keys, clock=clock, region=region)
     answers = Answers(retriever=retriever, generator=author, gate=gate, history=history, database=store, clock=clock)
     stack.push_async_callback(answers.close)
+    intake = Intake(
+        database=store,
+        keys=keys,
+        blobs=blobs,
+        queue=queue,
+        gate=gate,
+        clock=clock,
+        limits=IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request),
+    )
+    if run_jobs:
+        await intake.resume()
+        _in_background(stack, _swept(pipeline))
     return Cell(
         settings=settings,
         region=region,
@@ -183,15 +192,7 @@ async def _assembled(
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=audit_store, gate=gate),
-        intake=Intake(
-            database=store,
-            keys=keys,
-            blobs=blobs,
-            queue=queue,
-            gate=gate,
-            clock=clock,
-            limits=IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request),
-        ),
+        intake=intake,
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
         search=Search(retriever=retriever, gate=gate),

@@ -29,6 +29,9 @@ FIGURE_GAIN = 1.25
 FIGURE_LOSS = 0.75
 #: Words below which a unit is a fragment rather than a statement.
 WHOLE_WORDS = 4
+#: What is weighed at most, for the time that it takes: every word of the question is compared with every word of the passages.
+MOST_WORDS = 48
+MOST_PASSAGES = 12
 
 _ASKS_FIGURE = re.compile(
     r"\b(how (many|much|long|often|high|far|old|large)|what is the (\w+ )*(price|cost|limit|minimum|maximum|rate|number|length|"
@@ -53,10 +56,11 @@ class Evidence:
 
 
 def weigh(question: str, passages: Sequence[Passage]) -> list[Evidence]:
-    """Every unit of the passages, the most relevant first; of two that say the same, only the better."""
+    """Every unit of the best passages, the most relevant first; of two that say the same, only the better."""
+    passages = passages[:MOST_PASSAGES]
     units = list(_units(passages))
     bags = _bags(units, passages)
-    coverages = _Coverage(words_of(question), bags)
+    coverages = _Coverage(list(dict.fromkeys(words_of(question)))[:MOST_WORDS], bags)
     asks_figure = _ASKS_FIGURE.search(question) is not None
     found: dict[frozenset[str], Evidence] = {}
     for (number, unit), bag in zip(units, bags, strict=True):

@@ -28,7 +28,7 @@ def test_script_never_builds_html_from_text() -> None:
 def _themes() -> dict[str, dict[str, str]]:
     """The colours of both appearances, by name; dark is written twice, for the system's wish and for the visitor's."""
     style = load_assets()["domicile.css"].content.decode()
-    light, *dark = [dict(_COLOUR.findall(block)) for block in re.findall(r"{([^{}]*--ground[^{}]*)}", style)]
+    light, *dark = [dict(_COLOUR.findall(block)) for block in re.findall(r"{([^{}]*--ground: [^{}]*)}", style)]
     assert len(dark) == 2
     assert dark[0] == dark[1]
     return {"light": light, "dark": dark[0]}
