@@ -153,3 +153,8 @@ def _outside(coroutine: Coroutine[Any, Any, Any]) -> None:
     """Run it in a thread of its own, because the test's event loop may exist already."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, coroutine).result()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser tests go last: their driver keeps an event loop running in this thread, where no other can then start."""
+    items.sort(key=lambda item: "tests/e2e/" in item.path.as_posix())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,9 +40,8 @@ async def _fill(cell: Any) -> None:
     for level, names in ((Classification.INTERNAL, _OPEN), (Classification.RESTRICTED, _HIDDEN)):
         uploads = [Upload(name, (_SAMPLES / name).read_bytes()) for name in names]
         job = await cell.intake.submit(caller, where.id, uploads, classification=level)
-        while (view := await cell.progress.get(caller, job.id)).state is not JobState.DONE:
-            await asyncio.sleep(0.1)
-        assert view.failed == 0, view
+        views = [view async for view in cell.progress.watch(caller, job.id)]
+        assert (views[-1].state, views[-1].failed) == (JobState.DONE, 0)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from domicile.generation.words import words_of
 _MARK = re.compile(r"\[(?P<numbers>\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
 # What may still become a mark when more of the stream arrives.
 _BEGUN = re.compile(r"\s*\[[\d,\s]{0,40}\Z|\s+\Z")
-_LOOSE_MARK = re.compile(r"(?P<space>\s*)" + _MARK.pattern)
+_LOOSE_MARK = re.compile(r"(?P<space>(?<!\s)\s*)" + _MARK.pattern)
 #: A unit of the passage whose words occur in the answer to this share is quoted by it.
 QUOTED = 0.8
 

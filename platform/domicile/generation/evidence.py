@@ -113,10 +113,12 @@ def _bags(units: Sequence[tuple[int, Unit]], passages: Sequence[Passage]) -> lis
 
 
 class _Coverage:
-    """How much of the question a unit covers. Compares each pair of words once."""
+    """How much of the question a unit covers."""
 
     def __init__(self, question: Sequence[str], bags: Sequence[_Bag]) -> None:
-        self._known: dict[tuple[str, str], float] = {}
+        vocabulary = frozenset().union(*(bag.headings | bag.document for bag in bags))
+        # Each pair is compared once, and of all words only the few that are alike are ever looked at again.
+        self._alike = {wanted: {word: like for word in vocabulary if (like := likeness(wanted, word))} for wanted in question}
         self._weights = {wanted: self._telling(wanted, bags) for wanted in question}
         self._whole = sum(self._weights.values())
 
@@ -136,10 +138,5 @@ class _Coverage:
         return math.log(1.0 + (len(bags) - having + 0.5) / (having + 0.5))
 
     def _best(self, wanted: str, words: frozenset[str]) -> float:
-        return max((self._likeness(wanted, word) for word in words), default=0.0)
-
-    def _likeness(self, wanted: str, word: str) -> float:
-        pair = wanted, word
-        if pair not in self._known:
-            self._known[pair] = likeness(wanted, word)
-        return self._known[pair]
+        alike = self._alike[wanted]
+        return max((alike[word] for word in words & alike.keys()), default=0.0)

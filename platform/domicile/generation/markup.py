@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+# None of them looks past the next opening mark, so that a run of half-open marks is read once and not once for each.
 _MARKS = (
     (re.compile(r"\{%\s*\w+\s+\"([^\"{}]*)\"[^{}]*%\}"), r"\1"),  # template tags keep what they name
-    (re.compile(r"\{%.*?%\}|\{\{.*?\}\}|<!--.*?-->|</?[a-zA-Z][^<>]*>"), " "),  # templates and tags
-    (re.compile(r"!\[[^\]]*\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*[^()]*\)"), " "),  # images
-    (re.compile(r"\[([^\]]*)\]\((?:[^()]|\([^()]*\))*\)"), r"\1"),  # links keep their label
+    (re.compile(r"\{%[^{}]*%\}|\{\{[^{}]*\}\}|<!--[^<>]*-->|</?[a-zA-Z][^<>]*>"), " "),  # other templates, and tags
+    (re.compile(r"!\[[^\[\]]*\]\((?:[^()]|\([^()]*\))*\)"), " "),  # images
+    (re.compile(r"\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*\)"), r"\1"),  # links keep their label
     (re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>])"), r"\1"),  # escapes
-    (re.compile(r"(\*{1,3}|(?<!\w)_{1,3}|`+|~~)(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),  # emphasis and code
+    (re.compile(r"(?<![*\w])(\*{1,3}|_{1,3}|`+|~~)(?=[^\s*_`~])([^*`~]+?)(?<=\S)\1(?![*\w])"), r"\2"),  # emphasis and code
 )
 _SPACE = re.compile(r"\s+")
 

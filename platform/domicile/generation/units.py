@@ -18,7 +18,7 @@ _RULE = re.compile(r"\s*(?:[-*_=]\s*){3,}|\s*`{3,}.*|\s*<!--.*-->\s*")
 # What a page tells its generator before it begins.
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 # The end of a sentence, with closing quotes and brackets, before white space and the start of another.
-_STOP = re.compile(r"(?P<word>\S*?)(?P<stop>[.!?…]+)[\"'\u201d\u2019»)\]*_]*(?:\s?»)?\s+(?=[\"'“„«(\[*_¿¡]*(?:(?<=«)\s)?[\w§])")
+_STOP = re.compile(r"[.!?…]+[\"'\u201d\u2019»)\]*_]*(?:\s?»)?\s+(?=[\"'“„«(\[*_¿¡]*(?:(?<=«)\s)?[\w§])")
 _ABBREVIATIONS = frozenset(
     re.findall(
         r"\S+",
@@ -30,6 +30,7 @@ _ABBREVIATIONS = frozenset(
         """,
     )
 )
+_LONGEST_ABBREVIATION = 12
 _ORDINAL = re.compile(r"\(?\d{1,2}|[^\W\d_]|[IVX]{1,4}")
 # "Version 7.0 · valid from 1 January · owner: People": what a page says of itself, not of its subject.
 _IMPRINT = re.compile(r"(?:[^·|]+[·|]){2,}[^·|]+")
@@ -65,17 +66,21 @@ class _Line:
         return self.start + len(self.text)
 
 
+#: Characters of a passage that are read. A chunk has some hundreds; one without white space may have any number.
+MOST_CHARS = 20_000
+
+
 def units_of(passage: str, columns: Sequence[str] = ()) -> list[Unit]:
     """Every unit of the passage, in reading order. Headings are context, not units.
 
     ``columns`` names the columns of a table that the passage begins in the middle of.
     """
-    return _Reader(passage, columns).units
+    return _Reader(passage[:MOST_CHARS], columns).units
 
 
 def columns_of(passage: str, columns: Sequence[str] = ()) -> Sequence[str]:
     """The columns of the table that the passage ends in, which the next one of the document may go on with; else none."""
-    reader = _Reader(passage, columns)
+    reader = _Reader(passage[:MOST_CHARS], columns)
     return reader.table.names if reader.ends_in_table else ()
 
 
@@ -145,16 +150,17 @@ def _sentences(passage: str, start: int, end: int, context: str, *, item: bool) 
         start = marker.end()
     begin = start
     for stop in _STOP.finditer(passage, start, end):
-        if not _abbreviates(stop["word"], stop["stop"]):
+        if not _abbreviates(passage, stop.start()):
             yield from _unit(passage, begin, stop.end(), context, item=item)
             begin = stop.end()
     yield from _unit(passage, begin, end, context, item=item)
 
 
-def _abbreviates(word: str, stop: str) -> bool:
-    """Whether the full stop belongs to the word: ``z.B.``, ``12. Februar``, ``J. Smith``."""
+def _abbreviates(passage: str, stop: int) -> bool:
+    """Whether the full stop there belongs to the word before it: ``z.B.``, ``12. Februar``, ``J. Smith``."""
+    *_, word = re.split(r"\s", passage[max(0, stop - _LONGEST_ABBREVIATION) : stop])
     bare = word.lstrip("(\"'„“«[*_")
-    return stop == "." and (bare.lower() in _ABBREVIATIONS or _ORDINAL.fullmatch(bare) is not None)
+    return passage[stop] == "." and (bare.lower() in _ABBREVIATIONS or _ORDINAL.fullmatch(bare) is not None)
 
 
 def _unit(passage: str, start: int, end: int, context: str, *, item: bool) -> Iterator[Unit]:

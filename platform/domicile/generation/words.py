@@ -32,6 +32,7 @@ _STOPS = {language: frozenset(words.split()) for language, words in _STOP_WORDS.
 _EVERY_STOP = frozenset().union(*_STOPS.values())
 # Inflections of the three languages; what is left has at least four letters. The longest that fits is found, being leftmost.
 _ENDING = re.compile(r"(?<=\w{4})(?:ements?|ung(?:en)?|ing|ies|ern|est|ees|en|er|em|es|ed|ee|ly|e|n|s)\Z")
+_SHARED = 4
 _PREFIX = 5
 _ALIKE = 0.7
 
@@ -58,8 +59,11 @@ def likeness(wanted: str, word: str) -> float:
         return SAME
     if wanted[:1].isdigit() or word[:1].isdigit():
         return 0.0
+    # Most pairs have nothing in common, and end here.
+    if wanted[:_SHARED] != word[:_SHARED] and wanted[:_PREFIX] not in word and word[:_PREFIX] not in wanted:
+        return 0.0
     shared = _shared(wanted, word)
-    if shared >= _PREFIX - 1 and shared >= _ALIKE * max(len(wanted), len(word)):
+    if shared >= _SHARED and shared >= _ALIKE * max(len(wanted), len(word)):
         return FORM
     return COMPOUND if _hinged(wanted, word) or _hinged(word, wanted) else 0.0
 

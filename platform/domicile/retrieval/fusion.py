@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-#: Damps the first ranks, so that being found by both legs counts for more than one first place. The paper found 60 best for
-#: runs of a thousand documents; with two legs of ``retriever.MIN_DEPTH`` passages, half of that puts more right pages first.
-K = 30
+#: The paper's constant. It damps the first ranks, so that being found by both legs counts for more than one first place.
+K = 60
 
 
 def fuse(rankings: Sequence[Sequence[UUID]], k: int = K) -> list[tuple[UUID, float]]:

@@ -38,7 +38,7 @@ from domicile.retrieval.horizon import Horizon
 from domicile.retrieval.unsealing import passage_of, title_of
 
 #: Hits taken from each leg. Fusion needs depth: a passage that is tenth in both legs may well be the best.
-MIN_DEPTH = 150
+MIN_DEPTH = 50
 #: Documents of which one passage each comes before any document's second.
 SPREAD = 5
 #: How often the depth is multiplied by ``DEEPER`` when too many hits were of versions that are no longer current.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domicile.generation.units import columns_of, units_of
+from domicile.generation.units import MOST_CHARS, columns_of, units_of
 
 
 def texts(passage: str) -> list[str]:
@@ -99,3 +99,10 @@ def test_sentences_are_verbatim(sentences: list[str]) -> None:
     passage = " ".join(sentences)
     assert texts(passage) == sentences
     assert [passage[unit.start : unit.end] for unit in units_of(passage)] == sentences
+
+
+@pytest.mark.parametrize("run", ["x", "[", "*", "|", "a|", "{%", "![](", ". ", "a. ", "\n", " "])
+def test_a_passage_without_end_is_read_up_to_a_bound(run: str) -> None:
+    """A word of a million letters is one token to a model, and so one chunk; its reader does not stand still over it."""
+    units = units_of(run * (1_000_000 // len(run)))
+    assert all(unit.end <= MOST_CHARS for unit in units)
