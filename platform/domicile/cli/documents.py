@@ -181,7 +181,10 @@ def _post(http: httpx2.Client, collection: str, batch: Sequence[tuple[Path, str]
 
     parts = [("file", (path.name, path.read_bytes(), "application/octet-stream")) for path, _ in batch]
     fields = {**form, "source": [source for _, source in batch]}
-    job: dict[str, Any] = call(http, "POST", f"/v1/collections/{collection}/documents", data=fields, files=parts)
+    # A bad file is a line of the report, also when it is alone in its batch.
+    lenient = {"Prefer": "handling=lenient"}
+    where = f"/v1/collections/{collection}/documents"
+    job: dict[str, Any] = call(http, "POST", where, data=fields, files=parts, headers=lenient)
     return job
 
 
