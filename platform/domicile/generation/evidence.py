@@ -22,7 +22,7 @@ from domicile.generation.words import FORM, likeness, words_of
 HEADING = 0.5
 DOCUMENT = 0.35
 #: How much the passage's rank and similarity can take from a unit's relevance.
-RANK_LOSS = 0.06
+RANK_LOSS = 0.03
 SIMILARITY_SHARE = 0.2
 #: Where the question asks for a figure: a unit that holds one, and a unit that does not.
 FIGURE_GAIN = 1.25
@@ -74,12 +74,13 @@ def weigh(question: str, passages: Sequence[Passage]) -> list[Evidence]:
 
 
 def _units(passages: Sequence[Passage]) -> Iterator[tuple[int, Unit]]:
-    """Each passage's units with its number. A table that was cut in two keeps its columns if both halves are here."""
-    by_place = {(each.version_id, each.chunk.ordinal): each for each in passages}
+    """Each passage's units with its number. A table that was cut in pieces keeps its columns as far as the pieces are here."""
+    columns: dict[tuple[UUID, int], Sequence[str]] = {}
+    for passage in sorted(passages, key=lambda each: each.chunk.ordinal):
+        version, ordinal = passage.version_id, passage.chunk.ordinal
+        columns[version, ordinal] = columns_of(passage.chunk.text, columns.get((version, ordinal - 1), ()))
     for number, passage in enumerate(passages, 1):
-        before = by_place.get((passage.version_id, passage.chunk.ordinal - 1))
-        columns = columns_of(before.chunk.text) if before is not None else ()
-        for unit in units_of(passage.chunk.text, columns):
+        for unit in units_of(passage.chunk.text, columns.get((passage.version_id, passage.chunk.ordinal - 1), ())):
             yield number, unit
 
 

@@ -14,41 +14,47 @@ _MIN_COLUMNS = 2
 
 
 def is_row(line: str) -> bool:
+    """Whether the line is a row of a table."""
     return _ROW.fullmatch(line) is not None
 
 
 class Table:
     """Reads rows one after the other and knows which columns they are in.
 
-    The row before a rule names the columns. In a spreadsheet that row is often a title in the first cell, and the names follow
-    further down: then the first row after it that is filled throughout names them.
+    The row before a rule names the columns. A spreadsheet often has a title there, and its names further down: a row that is
+    filled throughout with words, before one that holds figures. An empty row ends what the names hold for. Where it is not
+    clear what a column is called it has no name, for a wrong one would make a false statement of a true figure.
     """
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self.names = list(names)
-        self._seeks_names = False
 
     def read(self, rows: Sequence[str]) -> Iterator[tuple[int, str]]:
         """The index and the text of every row that states something."""
-        for index, row in enumerate(rows):
-            cells = _cells(row)
-            if _RULE.fullmatch(row):
+        cells = [_cells(row) for row in rows]
+        rules = [_RULE.fullmatch(row) is not None for row in rows]
+        for index, row in enumerate(cells):
+            if rules[index]:
                 continue
-            if index + 1 < len(rows) and _RULE.fullmatch(rows[index + 1]):
-                self._named(cells)
-            elif self._seeks_names and all(cells):
-                self.names, self._seeks_names = cells, False
-            elif text := self._stated(cells):
+            following = index + 1 if index + 1 < len(rows) else index
+            if rules[following]:
+                self.names = row if sum(map(bool, row)) >= _MIN_COLUMNS else []
+            elif not any(row):
+                self.names = []
+            elif not self.names and _names(row, cells[following]):
+                self.names = row
+            elif text := self._stated(row):
                 yield index, text
-
-    def _named(self, cells: list[str]) -> None:
-        self._seeks_names = len(cells) > _MIN_COLUMNS and sum(map(bool, cells)) <= 1
-        self.names = [] if self._seeks_names else cells
 
     def _stated(self, cells: list[str]) -> str:
         names = self.names if len(self.names) == len(cells) else [""] * len(cells)
         pairs = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell]
         return "; ".join(f"{name}: {cell}" if name and name != cell else cell for name, cell in pairs)
+
+
+def _names(row: list[str], after: list[str]) -> bool:
+    words = all(cell and not cell[0].isdigit() for cell in row)
+    return words and len(row) >= _MIN_COLUMNS and any(cell[:1].isdigit() for cell in after)
 
 
 def _cells(row: str) -> list[str]:

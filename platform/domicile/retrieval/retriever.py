@@ -265,11 +265,16 @@ def _slices(hits: Iterator[_Hit], size: int) -> Iterator[Sequence[_Hit]]:
 
 
 async def _both(first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]) -> tuple[First, Second]:
-    """Both at once. If one fails, the other is stopped and waited for: nothing goes on behind a refusal."""
-    tasks = asyncio.create_task(first), asyncio.create_task(second)
+    """Both at once. A failure of one is told when the other has ended too: nothing goes on behind a refusal.
+
+    The other is let finish, because it takes milliseconds and a database connection that is stopped half-way is lost. Only a
+    caller who has gone away stops both.
+    """
+    one, other = tasks = asyncio.create_task(first), asyncio.create_task(second)
     try:
-        return await asyncio.gather(*tasks)
+        await asyncio.wait(tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+    return one.result(), other.result()

@@ -50,7 +50,7 @@ def test_a_list_item_knows_the_sentence_that_introduces_it() -> None:
 
 def test_a_row_reads_with_its_columns() -> None:
     """A figure without its column's name would say nothing."""
-    table = "| Service | PTO |\n|---|---:|\n| less than 5 years | **15 days** |\n| | |\n| more | 20 days |"
+    table = "| Service | PTO |\n|---|---:|\n| less than 5 years | **15 days** |\n| more | 20 days |"
     assert texts(table) == ["Service: less than 5 years; PTO: 15 days", "Service: more; PTO: 20 days"]
 
 
@@ -60,6 +60,24 @@ def test_a_spreadsheets_title_is_not_its_columns() -> None:
     sheet = "\n".join([*rows, "| Model | Price | Lead time |", "| HB-400 | 219800 | 16 weeks |"])
     assert texts(sheet) == ["Valid from May", "Model: HB-400; Price: 219800; Lead time: 16 weeks"]
     assert list(columns_of(sheet)) == ["Model", "Price", "Lead time"]
+
+
+def test_an_empty_row_ends_what_the_names_hold_for() -> None:
+    """A second table in the same sheet must not be read under the first one's names."""
+    sheet = "| Model | Price |\n|---|---|\n| HB-120 | 84500 |\n| | |\n| Level 1 | 5 % |"
+    assert texts(sheet) == ["Model: HB-120; Price: 84500", "Level 1; 5 %"]
+
+
+def test_names_in_the_middle_of_a_sheet_are_found() -> None:
+    """A piece that was cut out of one still has them, though no rule follows."""
+    piece = "| | | |\n| Model | COP at 50/90 | Lead time |\n| HB-400 | 3.9 | 16 weeks |"
+    assert texts(piece) == ["Model: HB-400; COP at 50/90: 3.9; Lead time: 16 weeks"]
+
+
+def test_a_table_without_names_gets_none() -> None:
+    """A wrong name would make a false statement of a true figure."""
+    assert texts("| Paris | EUR 58 |\n| Germany | EUR 28 |") == ["Paris; EUR 58", "Germany; EUR 28"]
+    assert texts("| 1 | 2 |\n| 3 | x |") == ["1; 2", "3; x"]
 
 
 def test_a_table_goes_on_in_the_next_passage() -> None:
