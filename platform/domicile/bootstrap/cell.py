@@ -17,14 +17,17 @@ from domicile.access.gate import Gate
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
 from domicile.adapters.db.audit_store import SqlAuditLog
+from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
+from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import DatabaseKeyRing
 from domicile.adapters.parsers.confined import ConfinedParser
 from domicile.adapters.telemetry.instrumented import (
     InstrumentedAuditLog,
     InstrumentedEmbedder,
+    InstrumentedGenerator,
     InstrumentedIndex,
     InstrumentedParser,
 )
@@ -48,8 +51,6 @@ from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.policy.decision import DecisionPoint
-from domicile.ports.embedder import Embedder
-from domicile.ports.generator import Generator
 from domicile.ports.repositories import Database
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -78,38 +79,48 @@ class Cell:
 
 
 @asynccontextmanager
-async def open_cell(
-    settings: Settings, *, command: str, url: str = "", run_jobs: bool, writer: Generator | None = None
-) -> AsyncIterator[Cell]:
+async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs: bool) -> AsyncIterator[Cell]:
     """The cell, until the block ends. Everything that can be refused is refused before the first store is opened.
 
     ``command`` and ``url`` tell others who holds the cell. With ``run_jobs`` this process runs ingest jobs; otherwise it only
-    takes them in. ``writer`` takes the place of the configured generator.
+    takes them in.
     """
     configure_logs(settings.log_level)
     check_jobs(settings)
-    clock = SystemClock()
     decisions = decision_point(settings)
-    check_residency(settings, decisions, clock)
+    check_residency(settings, decisions, SystemClock())
     require_cell(settings)
     async with AsyncExitStack() as stack:
         lock = hold(settings, command, url)
         if lock:
             stack.callback(lock.release)
-        yield await _assembled(settings, decisions, clock, stack, run_jobs=run_jobs, writer=writer)
+        base = await _opened(settings, decisions, stack)
+        pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
+        cell = await _assembled(settings, base, queue, stack)
+        if run_jobs:
+            await cell.intake.resume()
+            _in_background(stack, _swept(pipeline))
+        yield cell
 
 
-async def _assembled(
-    settings: Settings,
-    decisions: DecisionPoint,
-    clock: SystemClock,
-    stack: AsyncExitStack,
-    *,
-    run_jobs: bool,
-    writer: Generator | None,
-) -> Cell:
-    """Build from the stores upwards; ``stack`` closes it all again in the opposite order."""
-    region = cell_region(settings)
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The adapters that everything is built on, open."""
+
+    clock: SystemClock
+    telemetry: OpenTelemetry
+    database: SqlDatabase
+    provider: FileKeyProvider
+    audit_log: SqlAuditLog
+    gate: Gate
+    stores: Stores
+    models: Models
+    bundle_digest: str
+
+
+async def _opened(settings: Settings, decisions: DecisionPoint, stack: AsyncExitStack) -> _Base:
+    """Open stores and models; ``stack`` closes them again in the opposite order."""
+    clock, region = SystemClock(), cell_region(settings)
     telemetry = _telemetry(settings)
     stack.callback(telemetry.close)
     provider = key_provider(settings)
@@ -117,25 +128,32 @@ async def _assembled(
     store = database(settings)
     stack.push_async_callback(store.close)
     await store.ping()
-    audit_store = SqlAuditLog(store)
-    stack.push_async_callback(audit_store.close)
-    gate = Gate(decisions, InstrumentedAuditLog(audit_store, telemetry), clock, region)
+    audit_log = SqlAuditLog(store)
+    stack.push_async_callback(audit_log.close)
     keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
     stack.push_async_callback(keys.close)
+    weights, embedder = await asyncio.to_thread(verified, settings)
+    stack.push_async_callback(embedder.close)
+    # Both take seconds, and neither needs the other.
+    index, _ = await asyncio.gather(asyncio.to_thread(vector_index, settings, embedder), embedder.load())
+    stack.push_async_callback(index.close)
+    return _Base(
+        clock=clock,
+        telemetry=telemetry,
+        database=store,
+        provider=provider,
+        audit_log=audit_log,
+        gate=Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region),
+        stores=Stores(store, keys, blob_store(settings), InstrumentedIndex(index, telemetry)),
+        models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
+        bundle_digest=decisions.bundle.digest,
+    )
 
-    weights, local = await asyncio.to_thread(verified, settings)
-    stack.push_async_callback(local.close)
-    loading = asyncio.create_task(local.load())
-    embedder: Embedder = InstrumentedEmbedder(local, telemetry)
-    opened = await asyncio.to_thread(vector_index, settings, embedder)
-    stack.push_async_callback(opened.close)
-    index = InstrumentedIndex(opened, telemetry)
-    blobs = blob_store(settings)
-    sparse = sparse_encoder(settings)
-    await loading
 
-    stores = Stores(store, keys, blobs, index)
-    queue = _queue(settings)
+async def _job_runner(
+    settings: Settings, base: _Base, stack: AsyncExitStack, *, run_jobs: bool
+) -> tuple[Pipeline, DbosJobQueue]:
+    """The queue, started, and the pipeline that it runs jobs with, if this process is to run any."""
     parser = ConfinedParser(
         memory_bytes=settings.parser_memory_bytes,
         cpu_seconds=settings.parser_cpu_seconds,
@@ -143,14 +161,22 @@ async def _assembled(
     )
     stack.push_async_callback(parser.close)
     pipeline = Pipeline(
-        stores=stores,
-        models=Models(embedder, sparse, weights),
-        parser=InstrumentedParser(parser, telemetry),
-        clock=clock,
-        bundle_digest=decisions.bundle.digest,
+        stores=base.stores,
+        models=base.models,
+        parser=InstrumentedParser(parser, base.telemetry),
+        clock=base.clock,
+        bundle_digest=base.bundle_digest,
     )
+    queue = _queue(settings)
     stack.push_async_callback(queue.stop)
     await (queue.start(pipeline.run, pipeline.abandon) if run_jobs else queue.start())
+    return pipeline, queue
+
+
+async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, stack: AsyncExitStack) -> Cell:
+    """The use cases over the open adapters."""
+    store, gate, clock, region = base.database, base.gate, base.clock, base.gate.cell_region
+    keys, blobs, index = base.stores.keys, base.stores.blobs, base.stores.index
     hasher = Argon2Hasher()
     stack.push_async_callback(hasher.close)
     lifetime = timedelta(minutes=settings.session_minutes)
@@ -160,39 +186,28 @@ async def _assembled(
     retriever = Retriever(
         database=store,
         index=index,
-        embedder=embedder,
-        sparse=sparse,
+        embedder=base.models.embedder,
+        sparse=base.models.sparse,
         keys=keys,
         gate=gate,
-        telemetry=telemetry,
+        telemetry=base.telemetry,
         max_question_chars=settings.max_question_chars,
     )
-    author = writer or generator(settings, embedder, region)
+    author = InstrumentedGenerator(generator(settings, base.models.embedder, region), base.telemetry)
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
     answers = Answers(retriever=retriever, generator=author, gate=gate, history=history, database=store, clock=clock)
     stack.push_async_callback(answers.close)
-    intake = Intake(
-        database=store,
-        keys=keys,
-        blobs=blobs,
-        queue=queue,
-        gate=gate,
-        clock=clock,
-        limits=IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request),
-    )
-    if run_jobs:
-        await intake.resume()
-        _in_background(stack, _swept(pipeline))
+    limits = IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request)
     return Cell(
         settings=settings,
         region=region,
-        telemetry=telemetry,
+        telemetry=base.telemetry,
         database=store,
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
-        journal=Journal(log=audit_store, gate=gate),
-        intake=intake,
+        journal=Journal(log=base.audit_log, gate=gate),
+        intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
         search=Search(retriever=retriever, gate=gate),
@@ -200,7 +215,7 @@ async def _assembled(
         answers=answers,
         conversations=Conversations(database=store, history=history, gate=gate),
         health=Health(
-            {"database": store.ping, "vector-index": index.ping, "model": author.ping, "keys": _checked(provider.load)}
+            {"database": store.ping, "vector-index": index.ping, "model": author.ping, "keys": _checked(base.provider.load)}
         ),
     )
 

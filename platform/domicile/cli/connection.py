@@ -116,7 +116,7 @@ def _own_cell(socket: Path) -> Iterator[None]:
 
     async def run() -> None:
         async with open_cell(settings, command="domicile", run_jobs=True) as cell:
-            await serve_cell(cell, stop=stop, started=ready.set, socket=socket)
+            await serve_cell(cell, stop=stop, started=ready.set, path=socket)
 
     def thread() -> None:
         try:

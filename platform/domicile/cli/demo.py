@@ -56,7 +56,7 @@ async def _fill(cell: Cell) -> str:
         tenant = known.get(described["slug"])
         if tenant is None:
             tenant = await cell.administration.create_tenant(described["slug"], described["name"], cell.region)
-            credentials += await _make_people(cell.administration, tenant, described)
+        credentials += await _make_people(cell.administration, tenant, described)
         await _ingest(cell, tenant, described, folder)
     return _announcement(cell, manifest, credentials)
 
@@ -64,14 +64,18 @@ async def _fill(cell: Cell) -> str:
 async def _make_people(
     administration: Administration, tenant: Tenant, described: dict[str, Any]
 ) -> list[tuple[str, str, str, str, str]]:
-    """Groups and users, each user with a random password and an API key: (login, role, tenant, password, key)."""
+    """The groups and users that are not there yet, each user with a random password and an API key.
+
+    Gives (login, role, tenant, password, key) of those made now: an interrupted first start is taken up where it ended.
+    """
     from domicile.domain.values import Classification, Role
 
     operator = administration.operator_caller(tenant)
-    for group in described["groups"]:
+    for group in set(described["groups"]) - {each.slug for each in await administration.groups(operator)}:
         await administration.create_group(operator, group)
     made = []
-    for user in described["users"]:
+    present = {each.login for each in await administration.users(operator)}
+    for user in (each for each in described["users"] if each["name"] not in present):
         password = secrets.token_urlsafe(12)
         principal = await administration.create_user(
             operator,
@@ -91,7 +95,8 @@ async def _ingest(cell: Cell, tenant: Tenant, described: dict[str, Any], folder:
     """Ingest the sample documents as the tenant's administrator, with a key that is good for this only."""
     from domicile.ingestion.intake import Upload
 
-    caller = await _administrator(cell, tenant)
+    operator = cell.administration.operator_caller(tenant)
+    caller = await _administrator(cell, operator)
     present = {each.slug for each in await cell.library.collections(caller)}
     jobs = []
     for collection in described["collections"]:
@@ -104,6 +109,8 @@ async def _ingest(cell: Cell, tenant: Tenant, described: dict[str, Any], folder:
     for job in jobs:
         async for _ in cell.progress.watch(caller, job.id):
             pass
+    if caller.credential_id:
+        await cell.administration.revoke_api_key(operator, caller.credential_id)
 
 
 def _by_audience(documents: list[dict[str, Any]]) -> dict[tuple[Any, tuple[str, ...]], list[str]]:
@@ -116,11 +123,11 @@ def _by_audience(documents: list[dict[str, Any]]) -> dict[tuple[Any, tuple[str, 
     return by_audience
 
 
-async def _administrator(cell: Cell, tenant: Tenant) -> Caller:
+async def _administrator(cell: Cell, operator: Caller) -> Caller:
+    """The tenant's administrator, with a key that ends with the ingest."""
     from domicile.access.identity import Origin
     from domicile.domain.values import Role
 
-    operator = cell.administration.operator_caller(tenant)
     people = await cell.administration.users(operator)
     administrator = next(each for each in people if each.role is Role.ADMINISTRATOR)
     expires = datetime.now(UTC) + timedelta(minutes=_INGEST_MINUTES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,27 +55,15 @@ def worker(data_dir: DataDir = None) -> None:
 async def run_service(settings: Settings, prepare: Callable[[Cell], Coroutine[Any, Any, str]] | None = None) -> None:
     """Open the cell and serve it. ``prepare`` runs before, and gives what is printed once requests are answered."""
     from domicile.bootstrap import open_cell
-    from domicile.web.server import serve_cell
+    from domicile.web.server import check_address, serve_cell
 
     url = f"http://{settings.host}:{settings.port}"
     async with open_cell(settings, command="domicile serve", url=url, run_jobs=settings.jobs == "embedded") as cell:
-        _check_port(settings)
+        check_address(settings.host, settings.port)
         stop = _stop_on_signals()
         announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
         if announcement:
             await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
-
-
-def _check_port(settings: Settings) -> None:
-    """Raise ``ConfigurationError`` if the address cannot be listened on: the server's own error is a native backtrace."""
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        socket.create_server((settings.host, settings.port), family=family).close()
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
-            hint="Stop what listens there, or choose another port with --port or DOMICILE_PORT.",
-        ) from None
 
 
 async def _run_worker(settings: Settings) -> None:
@@ -94,6 +81,7 @@ async def _unless_stopped(work: Coroutine[Any, Any, str], stop: asyncio.Event) -
     stopping.cancel()
     if not working.done():
         working.cancel()
+        await asyncio.wait({working})
         return ""
     return await working
 

@@ -132,7 +132,8 @@ def _with_items(passage: Passage, units: Sequence[Unit]) -> list[Unit]:
 
 def _joined(units: Sequence[Unit]) -> str:
     """Sentences run on; items and rows get a line each."""
-    text = ""
+    text, after_item = "", False
     for unit in units:
-        text += ("\n- " if unit.item else " ") + unit.text
+        text += f"\n- {unit.text}" if unit.item else ("\n" if after_item else " ") + unit.text
+        after_item = unit.item
     return text.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,22 +17,20 @@ from domicile.web.app import create_app
 if TYPE_CHECKING:
     from domicile.web.cell import ServedCell
 
-_CONNECT_ATTEMPTS = 200
 _ATTEMPT_SECONDS = 0.025
 
 
-async def serve_cell(
-    cell: ServedCell, *, stop: asyncio.Event, started: Callable[[], object], socket: Path | None = None
-) -> None:
+async def serve_cell(cell: ServedCell, *, stop: asyncio.Event, started: Callable[[], object], path: Path | None = None) -> None:
     """Serve until ``stop`` is set, then let requests in flight finish. ``started`` is called once connections are accepted.
 
-    Listens on the Unix ``socket`` if one is given, else on the address and port of the settings.
+    Listens on the Unix socket at ``path`` if one is given, else on the address and port of the settings. Whether those are free
+    has to be checked before (``check_address``).
     """
     server = Server(
         create_app(cell),
         address=cell.settings.host,
         port=cell.settings.port,
-        uds=socket,
+        uds=path,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -39,8 +38,9 @@ async def serve_cell(
     )
     serving = asyncio.create_task(server.serve(), name="domicile-http")
     try:
-        await _accepting(cell, socket, serving)
-        started()
+        await _accepting(cell, path, serving)
+        if not serving.done():
+            started()
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
@@ -50,17 +50,25 @@ async def serve_cell(
         await serving
 
 
-async def _accepting(cell: ServedCell, socket: Path | None, serving: asyncio.Task[None]) -> None:
-    """Return once a connection is accepted."""
+def check_address(host: str, port: int) -> None:
+    """Raise ``ConfigurationError`` if the address cannot be listened on: the server's own error is a native backtrace."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port}: {error.strerror}.",
+            hint="Stop what listens there, or choose another port with --port or DOMICILE_PORT.",
+        ) from None
+
+
+async def _accepting(cell: ServedCell, path: Path | None, serving: asyncio.Task[None]) -> None:
+    """Return once a connection is accepted, or the server has ended."""
     await asyncio.sleep(0)  # the server binds in its first step: if that failed, whoever accepts below is somebody else
-    for _ in range(_CONNECT_ATTEMPTS):
-        if serving.done():
-            raise _cannot_listen(cell, serving.exception())
+    while not serving.done():
         try:
             opening = (
-                asyncio.open_unix_connection(socket)
-                if socket
-                else asyncio.open_connection(cell.settings.host, cell.settings.port)
+                asyncio.open_unix_connection(path) if path else asyncio.open_connection(cell.settings.host, cell.settings.port)
             )
             _, writer = await opening
         except OSError:
@@ -68,13 +76,3 @@ async def _accepting(cell: ServedCell, socket: Path | None, serving: asyncio.Tas
         else:
             writer.close()
             return
-    raise _cannot_listen(cell, None)
-
-
-def _cannot_listen(cell: ServedCell, cause: BaseException | None) -> ConfigurationError:
-    # Granian's errors carry a native backtrace after their first line.
-    reason = f" ({str(cause).splitlines()[0]})" if cause else ""
-    return ConfigurationError(
-        f"Cannot listen on {cell.settings.host}:{cell.settings.port}{reason}.",
-        hint="Stop what listens there, or choose another port with --port or DOMICILE_PORT.",
-    )

@@ -13,9 +13,6 @@ METRIC_ATTRIBUTES = frozenset(
         "http.route",
         "error.type",
         "domicile.outcome",
-        "domicile.stage",
-        "domicile.part",
-        "gen_ai.operation.name",
         "gen_ai.request.model",
         "gen_ai.token.type",
     }
@@ -24,13 +21,9 @@ METRIC_ATTRIBUTES = frozenset(
 #: Traces may also carry opaque ids and sizes.
 SPAN_ATTRIBUTES = METRIC_ATTRIBUTES | {
     "domicile.request_id",
-    "domicile.tenant_id",
-    "domicile.job_id",
     "domicile.points",
     "domicile.texts",
     "domicile.bytes",
-    "gen_ai.usage.input_tokens",
-    "gen_ai.usage.output_tokens",
 }
 
 #: Keys of a log line. ``event`` is a fixed sentence chosen by the programmer, never built from data.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
 from domicile.audit.events import AuditEntry, AuditEvent
+from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
 from domicile.ports.audit_log import AuditLog
 from domicile.ports.embedder import Embedder
+from domicile.ports.generator import Finished, GenerationEvent, GenerationRequest, Generator
 from domicile.ports.parser import ParsedDocument, Parser
 from domicile.ports.telemetry import Telemetry
 from domicile.ports.vector_index import IndexPoint, LegHits, SparseVector, Vector, VectorIndex
@@ -102,3 +105,41 @@ class InstrumentedAuditLog:
         self, tenant_id: UUID | None, *, after: int = 0, limit: int = 100, newest_first: bool = True
     ) -> Sequence[AuditEntry]:
         return await self.inner.read(tenant_id, after=after, limit=limit, newest_first=newest_first)
+
+
+@dataclass(slots=True)
+class InstrumentedGenerator:
+    """Counts answers and tokens by model. Without a span: it would end in whatever context closes the stream."""
+
+    inner: Generator
+    telemetry: Telemetry
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def region(self) -> Region:
+        return self.inner.region
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[GenerationEvent, None]:
+        async with aclosing(self.inner.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    self._count(event)
+                yield event
+
+    async def ping(self) -> None:
+        await self.inner.ping()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    def _count(self, end: Finished) -> None:
+        outcome = "answered" if end.answered else "nothing-found"
+        self.telemetry.count("domicile.answers", gen_ai__request__model=self.name, domicile__outcome=outcome)
+        for kind, tokens in (("input", end.prompt_tokens), ("output", end.completion_tokens)):
+            if tokens:
+                self.telemetry.count(
+                    "gen_ai.client.token.usage", tokens, gen_ai__request__model=self.name, gen_ai__token__type=kind
+                )
