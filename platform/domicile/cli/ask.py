@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
 from domicile.cli.output import AsJson, print_json
@@ -60,9 +58,12 @@ def search(
 
 
 def _stream(http: httpx2.Client, body: dict[str, Any]) -> None:
+    from domicile.cli.connection import ServiceRefused, events
+
     sources: list[dict[str, Any]] = []
     made_by = ""
-    for event, data in _events(http, body):
+    event = ""
+    for event, data in events(http, "POST", "/v1/answers", json=body):
         match event:
             case "sources":
                 sources = data["passages"]
@@ -76,31 +77,9 @@ def _stream(http: httpx2.Client, body: dict[str, Any]) -> None:
                 for number, passage in enumerate(sources, 1):
                     if number in cited:
                         typer.echo(_source_line(number, passage))
+    if event != "done":
+        raise ServiceRefused("The answer was cut off.", hint="What was shown is incomplete; ask again.")
     typer.echo(f"({made_by})")
-
-
-def _events(http: httpx2.Client, body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The server-sent events of an answer; raises for a problem before or within the stream."""
-    import httpx2
-
-    from domicile.cli.connection import ServiceRefused, refusal, unreachable
-
-    try:
-        with http.stream("POST", "/v1/answers", json=body, headers={"Accept": "text/event-stream"}) as response:
-            if response.is_error:
-                raise refusal(response.read())
-            name = ""
-            for line in response.iter_lines():
-                if line.startswith("event:"):
-                    name = line[6:].strip()
-                elif line.startswith("data:"):
-                    if name == "error":
-                        raise refusal(line[5:].strip().encode())
-                    yield name, msgspec.json.decode(line[5:].strip().encode())
-            if name != "done":
-                raise ServiceRefused("The answer was cut off.", hint="What was shown is incomplete; ask again.")
-    except httpx2.TransportError:
-        raise unreachable(http) from None
 
 
 def _source_line(number: int, passage: dict[str, Any]) -> str:

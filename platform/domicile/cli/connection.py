@@ -58,6 +58,27 @@ def call(http: httpx2.Client, method: str, path: str, **arguments: Any) -> Any:
     return msgspec.json.decode(response.content) if response.content else None
 
 
+def events(http: httpx2.Client, method: str, path: str, **arguments: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Server-sent events, by name; raises as ``call`` does, also for a problem within the stream."""
+    import httpx2
+
+    try:
+        with http.stream(method, path, headers={"Accept": "text/event-stream"}, **arguments) as response:
+            if response.is_error:
+                raise refusal(response.read())
+            name = ""
+            for line in response.iter_lines():
+                if line.startswith("event:"):
+                    name = line[6:].strip()
+                elif line.startswith("data:"):
+                    body = line[5:].strip().encode()
+                    if name == "error":
+                        raise refusal(body)
+                    yield name, msgspec.json.decode(body)
+    except httpx2.TransportError:
+        raise unreachable(http) from None
+
+
 def refusal(body: bytes) -> ServiceRefused:
     """The error for problem details (RFC 9457)."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 #: One request carries at most this many files and bytes: enough to fill the embedding batches, little enough to hold.
 _BATCH_FILES = 256
 _BATCH_BYTES = 32 * 1024 * 1024
-_POLL_SECONDS = 0.2
 
 Url = Annotated[str | None, typer.Option(help="The service to use; without it, the one on this machine, or the cell itself.")]
 
@@ -189,15 +187,17 @@ def _post(http: httpx2.Client, collection: str, batch: Sequence[tuple[Path, str]
 
 
 def _follow(
-    http: httpx2.Client, job: dict[str, Any], report: Report, progress: Progress, task: TaskID, done_before: int
+    http: httpx2.Client, accepted: dict[str, Any], report: Report, progress: Progress, task: TaskID, done_before: int
 ) -> None:
-    """Poll the job until it is done, moving the bar with it."""
-    from domicile.cli.connection import call
+    """Follow the job until it is done, moving the bar with it."""
+    from domicile.cli.connection import ServiceRefused, events
 
-    while job["state"] != "done":
+    job = accepted
+    for _, latest in events(http, "GET", f"/v1/jobs/{accepted['id']}/events"):
+        job = latest
         progress.update(task, completed=done_before + job["progress"] * job["total"])
-        time.sleep(_POLL_SECONDS)
-        job = call(http, "GET", f"/v1/jobs/{job['id']}")
+    if job["state"] != "done":
+        raise ServiceRefused("The service stopped before it was done.", hint="Start it, and run the same command again.")
     progress.update(task, completed=done_before + job["total"])
     report.added += job["added"]
     report.unchanged += job["unchanged"]
