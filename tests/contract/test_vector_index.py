@@ -22,6 +22,7 @@ from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexU
 from domicile.domain.values import Classification, Region
 from domicile.policy.scope import AllOf, AnyOf, Between, Everything, Field, Nothing, OneOf, RetrievalScope, Scope
 from domicile.ports.vector_index import SparseVector
+from domicile.retrieval.ranking import Legs
 
 A, B = UUID(int=0xA), UUID(int=0xB)
 DIMENSIONS = 4
@@ -80,6 +81,16 @@ def point(number: int, attributes: DocumentAttributes, *, version: int = 1, dens
     )
 
 
+async def legs(index, terms, within, limit) -> Legs:
+    """What both legs find."""
+    return Legs(await index.nearest(QUESTION, within, limit), await index.matching(terms, within, limit))
+
+
+def numbers(leg) -> list[int]:
+    """Which points a leg found, by the numbers that ``point`` was given."""
+    return [hit.chunk_id.int - 1 for hit in leg]
+
+
 @pytest.fixture(params=["fake", "edge", "server-in-memory", "server"])
 async def index(request, tmp_path):
     match request.param:
@@ -109,54 +120,65 @@ class TestEveryIndex:
         attributes = document(A)
         envelope = bytes(range(256))
         await index.upsert([point(3, attributes, version=7, dense=NORTH_EAST, envelope=envelope)])
-        (hit,) = (await index.search(QUESTION, NO_TERMS, of_tenant(A), 5)).dense
+        (ranked,) = await index.nearest(QUESTION, of_tenant(A), 5)
+        assert (ranked.chunk_id, ranked.score) == (UUID(int=4), pytest.approx(0.8, abs=1e-6))
+        hit = (await index.fetch([ranked.chunk_id]))[ranked.chunk_id]
         assert (hit.chunk_id, hit.version_id, hit.document_id) == (UUID(int=4), UUID(int=7), attributes.document_id)
         assert (hit.ordinal, hit.envelope) == (3, envelope)
-        assert hit.score == pytest.approx(0.8, abs=1e-6)
+
+    async def test_a_chunk_that_is_gone_is_left_out_of_what_is_fetched(self, index):
+        """Between finding a chunk and fetching it its version may be removed; that is no error."""
+        await index.upsert([point(n, document(A), version=n) for n in range(3)])
+        await index.delete_versions([UUID(int=1)])
+        wanted = [UUID(int=3), UUID(int=2), UUID(int=1), UUID(int=77)]
+        assert {key: hit.ordinal for key, hit in (await index.fetch(wanted)).items()} == {UUID(int=3): 2, UUID(int=1): 0}
+        assert await index.fetch([]) == {}
 
     async def test_the_nearest_come_first_and_no_more_than_asked(self, index):
         """The dense leg is ordered by cosine similarity and cut at the limit."""
         await index.upsert([point(n, document(A), dense=d) for n, d in enumerate([NORTH, EAST, NORTH_EAST])])
-        hits = (await index.search(QUESTION, NO_TERMS, of_tenant(A), 2)).dense
-        assert [hit.ordinal for hit in hits] == [1, 2]
+        hits = await index.nearest(QUESTION, of_tenant(A), 2)
+        assert numbers(hits) == [1, 2]
 
     async def test_the_same_chunk_replaces(self, index):
         """A point of a known chunk id takes its place, with its new vectors and attributes."""
         await index.upsert([point(1, document(A), dense=NORTH, terms={5: 1.0})])
         await index.upsert([point(1, document(A, 2), dense=EAST, terms={6: 1.0}, version=2)])
         assert await index.count(of_tenant(A)) == 1
-        found = await index.search(QUESTION, SparseVector((5,), (1.0,)), of_tenant(A), 5)
-        assert [(hit.version_id, hit.score) for hit in found.dense] == [(UUID(int=2), pytest.approx(1.0))]
+        found = await legs(index, SparseVector((5,), (1.0,)), of_tenant(A), 5)
+        assert [(hit.chunk_id, hit.score) for hit in found.dense] == [(UUID(int=2), pytest.approx(1.0))]
+        assert (await index.fetch([UUID(int=2)]))[UUID(int=2)].version_id == UUID(int=2)
         assert found.sparse == ()
 
     async def test_a_rare_term_weighs_more_than_a_common_one(self, index):
         """The sparse leg ranks by BM25: one rare term beats one that every point has."""
         await index.upsert([point(n, document(A), terms={1: 1.0} | ({2: 1.0} if n == 4 else {})) for n in range(6)])
-        hits = (await index.search(QUESTION, SparseVector((1, 2), (1.0, 1.0)), of_tenant(A), 10)).sparse
-        assert hits[0].ordinal == 4
+        hits = await index.matching(SparseVector((1, 2), (1.0, 1.0)), of_tenant(A), 10)
+        assert numbers(hits)[0] == 4
         assert hits[0].score > 2 * hits[1].score
 
     async def test_the_sparse_leg_finds_only_points_that_share_a_term(self, index):
         """Points without any term of the question are no hits of the sparse leg."""
         await index.upsert([point(0, document(A), terms={1: 1.0}), point(1, document(A), terms={2: 1.0})])
-        found = await index.search(QUESTION, SparseVector((2,), (1.0,)), of_tenant(A), 10)
-        assert [hit.ordinal for hit in found.sparse] == [1]
+        found = await legs(index, SparseVector((2,), (1.0,)), of_tenant(A), 10)
+        assert numbers(found.sparse) == [1]
         assert len(found.dense) == 2
+        assert await index.matching(NO_TERMS, of_tenant(A), 10) == ()
 
     async def test_both_legs_stay_within_the_scope(self, index):
         """What the scope does not admit is in neither leg, however well it matches."""
         secret = document(A, 2, Classification.RESTRICTED)
         await index.upsert([point(0, secret, terms={1: 9.0}), point(1, document(A), dense=NORTH, terms={1: 1.0})])
         cleared = scope(AllOf((of_tenant(A).tree, Between(Field.CLASSIFICATION, None, 1))))
-        found = await index.search(QUESTION, SparseVector((1,), (1.0,)), cleared, 10)
-        assert [[hit.ordinal for hit in leg] for leg in (found.dense, found.sparse)] == [[1], [1]]
+        found = await legs(index, SparseVector((1,), (1.0,)), cleared, 10)
+        assert (numbers(found.dense), numbers(found.sparse)) == ([1], [1])
         assert await index.count(cleared) == 1
 
     async def test_another_tenants_points_are_neither_found_nor_counted(self, index):
         """A tenant's scope sees that tenant's points only."""
         await index.upsert([point(0, document(A), terms={1: 1.0}), point(1, document(B), terms={1: 1.0})])
-        found = await index.search(QUESTION, SparseVector((1,), (1.0,)), of_tenant(A), 10)
-        assert {hit.ordinal for leg in (found.dense, found.sparse) for hit in leg} == {0}
+        found = await legs(index, SparseVector((1,), (1.0,)), of_tenant(A), 10)
+        assert {*numbers(found.dense), *numbers(found.sparse)} == {0}
         assert await index.count(of_tenant(A)) == 1
         assert await index.count(of_tenant(A, B)) == 2
 
@@ -164,16 +186,16 @@ class TestEveryIndex:
         """Term statistics come from the tenant alone, so nothing can be inferred about another's vocabulary."""
         await index.upsert([point(n, document(A), terms={1: 1.0} | ({2: 1.0} if n == 4 else {})) for n in range(6)])
         question = SparseVector((1, 2), (1.0, 1.0))
-        before = await index.search(QUESTION, question, of_tenant(A), 10)
+        before = await legs(index, question, of_tenant(A), 10)
         await index.upsert([point(100 + n, document(B), terms={2: 1.0, 3: 1.0}) for n in range(50)])
-        after = await index.search(QUESTION, question, of_tenant(A), 10)
+        after = await legs(index, question, of_tenant(A), 10)
         assert [hit.score for hit in after.sparse] == pytest.approx([hit.score for hit in before.sparse])
 
     async def test_term_statistics_count_the_whole_tenant(self, index):
         """Documents that the scope hides still count in their own tenant's term statistics."""
         await index.upsert([point(n, document(A, n, Classification(n % 2)), terms={1: 1.0}) for n in range(8)])
         public = scope(AllOf((of_tenant(A).tree, Between(Field.CLASSIFICATION, None, 0))))
-        found = await index.search(QUESTION, SparseVector((1,), (1.0,)), public, 10)
+        found = await legs(index, SparseVector((1,), (1.0,)), public, 10)
         expected = math.log(1 + 0.5 / 8.5)
         assert [hit.score for hit in found.sparse] == pytest.approx([expected] * 4, rel=1e-3)
 
@@ -181,7 +203,7 @@ class TestEveryIndex:
     async def test_an_empty_scope_finds_nothing(self, index, tree):
         """Empty means deny: no hit in either leg and a count of zero."""
         await index.upsert([point(0, document(A), terms={1: 1.0})])
-        found = await index.search(QUESTION, SparseVector((1,), (1.0,)), scope(tree), 10)
+        found = await legs(index, SparseVector((1,), (1.0,)), scope(tree), 10)
         assert (found.dense, found.sparse) == ((), ())
         assert await index.count(scope(tree)) == 0
 
@@ -208,7 +230,7 @@ class TestEveryIndex:
 
     async def test_an_empty_index_answers(self, index):
         """Searching, counting and listing before the first point are no errors."""
-        found = await index.search(QUESTION, SparseVector((1,), (1.0,)), of_tenant(A), 10)
+        found = await legs(index, SparseVector((1,), (1.0,)), of_tenant(A), 10)
         assert (found.dense, found.sparse, await index.version_ids()) == ((), (), frozenset())
         await index.ping()
 
@@ -217,7 +239,7 @@ class TestEveryIndex:
         await index.upsert([point(0, document(A))])
         writing = asyncio.create_task(index.upsert([point(n, document(B)) for n in range(1, 300)]))
         while not writing.done():
-            assert len((await index.search(QUESTION, NO_TERMS, of_tenant(A), 5)).dense) == 1
+            assert len(await index.nearest(QUESTION, of_tenant(A), 5)) == 1
             await asyncio.sleep(0)
         await writing
         assert await index.count(of_tenant(B)) == 299
@@ -231,7 +253,7 @@ class TestEmbeddedIndex:
         await index.close()
         await index.close()
         reopened = EdgeVectorIndex.open(tmp_path, model="m", dimensions=DIMENSIONS)
-        found = await reopened.search(QUESTION, SparseVector((1,), (1.0,)), of_tenant(A), 10)
+        found = await legs(reopened, SparseVector((1,), (1.0,)), of_tenant(A), 10)
         assert (len(found.dense), len(found.sparse)) == (5, 5)
         await reopened.close()
 

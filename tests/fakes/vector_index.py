@@ -12,7 +12,7 @@ import numpy as np
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import VectorIndexUnavailable
 from domicile.policy.scope import Field, RetrievalScope, admits, field_values
-from domicile.ports.vector_index import IndexHit, IndexPoint, LegHits, SparseVector, Vector
+from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector
 
 
 class InMemoryVectorIndex:
@@ -29,7 +29,11 @@ class InMemoryVectorIndex:
             raise VectorIndexUnavailable("The index holds vectors of another length.")
         self.points.update({point.chunk_id: point for point in points})
 
-    async def search(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> LegHits:
+    async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        await self.ping()
+        return _best(self._admitted(scope), lambda point: float(np.dot(dense, point.dense)), limit)
+
+    async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
         await self.ping()
         admitted = self._admitted(scope)
         weights = self._weights(sparse, admitted)
@@ -38,11 +42,11 @@ class InMemoryVectorIndex:
             terms = zip(point.sparse.indices, point.sparse.values, strict=True)
             return sum(weights.get(term, 0.0) * value for term, value in terms)
 
-        sharing = [point for point in admitted if not weights.keys().isdisjoint(point.sparse.indices)]
-        return LegHits(
-            dense=_best(admitted, lambda point: float(np.dot(dense, point.dense)), limit),
-            sparse=_best(sharing, overlap, limit),
-        )
+        return _best([point for point in admitted if not weights.keys().isdisjoint(point.sparse.indices)], overlap, limit)
+
+    async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
+        await self.ping()
+        return {each: _hit(self.points[each]) for each in chunk_ids if each in self.points}
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         await self.ping()
@@ -94,16 +98,10 @@ def point_of(
     return IndexPoint(chunk_id, version_id or UUID(int=1), ordinal, attributes, vector, sparse, envelope)
 
 
-def _best(points: Iterable[IndexPoint], score: Callable[[IndexPoint], float], limit: int) -> tuple[IndexHit, ...]:
+def _best(points: Iterable[IndexPoint], score: Callable[[IndexPoint], float], limit: int) -> tuple[Ranked, ...]:
     ranked = sorted(((score(point), point) for point in points), key=lambda pair: -pair[0])
-    return tuple(
-        IndexHit(
-            chunk_id=point.chunk_id,
-            version_id=point.version_id,
-            document_id=point.attributes.document_id,
-            ordinal=point.ordinal,
-            score=value,
-            envelope=point.envelope,
-        )
-        for value, point in ranked[:limit]
-    )
+    return tuple(Ranked(point.chunk_id, value) for value, point in ranked[:limit])
+
+
+def _hit(point: IndexPoint) -> IndexHit:
+    return IndexHit(point.chunk_id, point.version_id, point.attributes.document_id, point.ordinal, point.envelope)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import cedarpy
@@ -31,6 +31,8 @@ from domicile.policy.scope import Nothing, RetrievalScope
 #: Callers whose parsed entity and whose scopes are kept: a few kilobytes each. Both depend on nothing but what they are
 #: looked up by, so they never go stale.
 _REMEMBERED_CALLERS = 1024
+#: Decisions that are kept, some hundred bytes each, for the same reason.
+_REMEMBERED_DECISIONS = 65_536
 _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
 _Key = tuple[object, ...]
 
@@ -43,22 +45,35 @@ class DecisionPoint:
         self._component_regions = tuple(sorted(set(component_regions)))
         self._with_caller = lru_cache(_REMEMBERED_CALLERS)(bundle.with_caller)
         self._scope = lru_cache(_REMEMBERED_CALLERS)(self._compile_scope)
+        self._decided: dict[_Key, Decision] = {}
 
     def decide(self, request: Request) -> Decision:
         """The full decision. Never raises: what cannot be decided is denied, with ``errors``."""
-        return self._decide_alike([request])[0]
+        return self.decide_many([request])[0]
 
     def decide_many(self, requests: Sequence[Request]) -> list[Decision]:
-        """The full decision of each request, in order. Documents that policy cannot tell apart are decided once."""
-        keys = [self._distinction(request) for request in requests]
+        """The full decision of each request, in order. What policy cannot tell apart is decided once, and remembered."""
+        callers = {id(request.caller): facts(request.caller) for request in requests}
+        keys = [self._distinction(callers[id(request.caller)], request) for request in requests]
+        known = {key: decision for key in keys if (decision := self._decided.get(key)) is not None}
+        known |= self._decide_new({key: each for key, each in zip(keys, requests, strict=True) if key not in known})
+        return [known[key] for key in keys]
+
+    def _decide_new(self, requests: Mapping[_Key, Request]) -> dict[_Key, Decision]:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
         described: dict[_Key, _Key] = {}
-        for key, request in zip(keys, requests, strict=True):
-            batches[_batch(key, request, described)].setdefault(key, request)
+        for key, request in requests.items():
+            batches[_batch(key, request, described)][key] = request
         decided: dict[_Key, Decision] = {}
         for batch in batches.values():
             decided.update(zip(batch, self._decide_alike(list(batch.values())), strict=True))
-        return [decided[key] for key in keys]
+        self._remember(decided)
+        return decided
+
+    def _remember(self, decided: Mapping[_Key, Decision]) -> None:
+        if len(self._decided) + len(decided) > _REMEMBERED_DECISIONS:
+            self._decided.clear()
+        self._decided.update({key: decision for key, decision in decided.items() if not decision.errors})
 
     def scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
         """The documents on which the caller may perform the action, as a filter. Never raises; may admit nothing."""
@@ -96,12 +111,12 @@ class DecisionPoint:
     def _context(self, caller: Caller, action: Action, cell_region: Region) -> str:
         return context(caller, action.value, cell_region, self._component_regions)
 
-    def _distinction(self, request: Request) -> _Key:
-        """All that a policy of the bundle can tell requests of one list apart by.
+    def _distinction(self, caller: Caller, request: Request) -> _Key:
+        """All that a policy of the bundle can tell requests apart by.
 
         First come the four parts that requests have in common when they are decided in one call.
         """
-        shared = (id(request.caller), request.action, request.cell_region, type(request.resource))
+        shared = (caller, request.action, request.cell_region, type(request.resource))
         match request.resource:
             case DocumentAttributes(tenant, document, collection, region, classification, groups):
                 named = document if self.bundle.names_documents else None

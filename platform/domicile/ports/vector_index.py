@@ -38,6 +38,14 @@ class IndexPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranked:
+    """A chunk that a leg found, and how well it fits."""
+
+    chunk_id: UUID
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class IndexHit:
     """A candidate. It has not been decided yet: nothing of it may be decrypted before policy has seen it."""
 
@@ -45,16 +53,7 @@ class IndexHit:
     version_id: UUID
     document_id: UUID
     ordinal: int
-    score: float
     envelope: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LegHits:
-    """Both legs' candidates, best first: cosine similarity, and BM25 with the tenant's own term statistics."""
-
-    dense: tuple[IndexHit, ...]
-    sparse: tuple[IndexHit, ...]
 
 
 class VectorIndex(Protocol):
@@ -64,12 +63,20 @@ class VectorIndex(Protocol):
         """Durable when it returns. The same chunk id replaces."""
         ...
 
-    async def search(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> LegHits:
-        """The best ``limit`` of each leg, both within the scope; BM25's document frequencies come from one tenant only.
+    async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        """The dense leg: the best ``limit`` chunks within the scope by cosine similarity, best first."""
+        ...
 
-        Term statistics over all tenants would let one tenant infer another's vocabulary (invariant 2), so the corpus for
-        them is every point of the scope's tenants.
+    async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        """The sparse leg: the best ``limit`` chunks within the scope that share a term, by BM25, best first.
+
+        Document frequencies come from one tenant only, from every point of the scope's tenants: statistics over all tenants
+        would let one tenant infer another's vocabulary (invariant 2).
         """
+        ...
+
+    async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
+        """What those chunks are, for the few of a search's hits that are looked at; one that is gone by now is left out."""
         ...
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:

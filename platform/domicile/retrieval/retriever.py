@@ -11,17 +11,14 @@ Obligations of a search, labelled where they are met:
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
 from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
-from domicile.domain.documents import Document, Passage
+from domicile.domain.documents import Passage
 from domicile.domain.errors import CallerError, NotFound, QuestionEmpty, QuestionTooLong
 from domicile.domain.principals import Caller
 from domicile.domain.values import clean_text
@@ -31,22 +28,18 @@ from domicile.ports.embedder import Embedder, SparseEncoder
 from domicile.ports.keys import KeyRing
 from domicile.ports.repositories import Database
 from domicile.ports.telemetry import Telemetry
-from domicile.ports.vector_index import IndexHit, LegHits, SparseVector, Vector, VectorIndex
+from domicile.ports.vector_index import Ranked, SparseVector, Vector, VectorIndex
 from domicile.retrieval.candidates import MAX_LIMIT, Candidate, Found, SearchQuery
-from domicile.retrieval.fusion import fuse
 from domicile.retrieval.horizon import Horizon
+from domicile.retrieval.ranking import Legs, RankedHit, ranked
+from domicile.retrieval.together import both
 from domicile.retrieval.unsealing import passage_of, title_of
 
 #: Hits taken from each leg. Fusion needs depth: a passage that is tenth in both legs may well be the best.
 MIN_DEPTH = 50
-#: Documents of which one passage each comes before any document's second.
-SPREAD = 5
 #: How often the depth is multiplied by ``DEEPER`` when too many hits were of versions that are no longer current.
 ROUNDS = 3
 DEEPER = 4
-
-First = TypeVar("First")
-Second = TypeVar("Second")
 
 
 class Retriever:
@@ -83,11 +76,12 @@ class Retriever:
         text = self._checked(query)
         decision = await self._gate.require(caller, action, TenantResource(caller.tenant.id))  # (1)
         scope = narrowed(await self._gate.scope(caller), query.collections)  # (2)
+        wanted = _Wanted(self._sparse.encode_query(text), scope, query.limit)
         # The model computes in a thread of its own; what needs no vector is done meanwhile.
-        dense, (sparse, collections, documents) = await _both(
-            self._embedder.embed_query(text), self._besides(caller, query, action, decision, scope)
+        dense, (collections, documents, matching) = await both(
+            self._embedder.embed_query(text), self._besides(caller, query, action, decision, wanted)
         )
-        candidates = await self._candidates(caller, _Wanted(dense, sparse, scope, query.limit))
+        candidates = await self._candidates(caller, wanted, dense, matching)
         policies = {*decision.policies, *(policy for each in candidates for policy in each.policies)}
         return Found(
             decision=decision,
@@ -121,12 +115,12 @@ class Retriever:
         return text
 
     async def _besides(
-        self, caller: Caller, query: SearchQuery, action: Action, decision: Decision, scope: RetrievalScope
-    ) -> tuple[SparseVector, int, int]:
-        """The question's terms, and how many collections and documents are searched."""
+        self, caller: Caller, query: SearchQuery, action: Action, decision: Decision, wanted: _Wanted
+    ) -> tuple[int, int, tuple[Ranked, ...]]:
+        """How many collections and documents are searched, and the sparse leg."""
         collections = await self._collections(caller, query, action, decision)
-        documents = await self._horizon.documents(scope)
-        return self._sparse.encode_query(self._checked(query)), collections, documents
+        documents = await self._horizon.documents(wanted.scope)
+        return collections, documents, await self._index.matching(wanted.sparse, wanted.scope, wanted.depth)
 
     async def _collections(self, caller: Caller, query: SearchQuery, action: Action, decision: Decision) -> int:
         try:
@@ -136,24 +130,23 @@ class Retriever:
             await self._gate.record(caller, action, resource, Outcome.DENIED, decision, reason="unknown-collection")
             raise
 
-    async def _candidates(self, caller: Caller, wanted: _Wanted) -> list[_Decided]:
+    async def _candidates(self, caller: Caller, wanted: _Wanted, dense: Vector, matching: tuple[Ranked, ...]) -> list[_Decided]:
         """The best hits that are current and permitted; searches deeper when too few of those found were current."""
-        depth = max(MIN_DEPTH, 2 * wanted.limit)
-        decided: list[_Decided] = []
+        depth, decided = wanted.depth, list[_Decided]()
         for _ in range(ROUNDS):
-            legs = await self._index.search(wanted.dense, wanted.sparse, wanted.scope, depth)
+            legs = Legs(await self._index.nearest(dense, wanted.scope, depth), matching)
             decided = await self._decided(caller, wanted, legs)
-            exhausted = max(len(legs.dense), len(legs.sparse)) < depth
-            if exhausted or len(decided) >= wanted.limit:
+            if legs.depth < depth or len(decided) >= wanted.limit:
                 break
             depth *= DEEPER
+            matching = await self._index.matching(wanted.sparse, wanted.scope, depth)
         await self._alarm(caller, [each for each in decided if not each.permitted])
         return [each for each in decided if each.permitted]
 
-    async def _decided(self, caller: Caller, wanted: _Wanted, legs: LegHits) -> list[_Decided]:
+    async def _decided(self, caller: Caller, wanted: _Wanted, legs: Legs) -> list[_Decided]:
         """Goes down the fused hits until enough are current and permitted, loading no more documents than that takes."""
         decided: list[_Decided] = []
-        for hits in _slices(_spread(_fused(legs)), 2 * wanted.limit):
+        async for hits in ranked(legs, self._index.fetch, wanted.limit):
             current = await self._current(caller.tenant.id, hits)
             documents = [each.document.attributes for each in current]
             decisions = self._gate.decide_each(caller, Action.DOCUMENT_READ, documents)  # (4)
@@ -164,7 +157,7 @@ class Retriever:
                     return decided
         return decided
 
-    async def _current(self, tenant_id: UUID, hits: Sequence[_Hit]) -> list[Candidate]:
+    async def _current(self, tenant_id: UUID, hits: Sequence[RankedHit]) -> list[Candidate]:
         """(3) The hits whose version is the one that the database shows, each with its stored document."""
         async with self._database.reading() as unit:
             documents = await unit.documents.many(list({each.hit.document_id for each in hits}), tenant_id)
@@ -204,10 +197,14 @@ def narrowed(scope: RetrievalScope, collections: frozenset[UUID] | None) -> Retr
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    dense: Vector
     sparse: SparseVector
     scope: RetrievalScope
     limit: int
+
+    @property
+    def depth(self) -> int:
+        """How many hits are taken from each leg at first."""
+        return max(MIN_DEPTH, 2 * self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,62 +216,3 @@ class _Decided:
     @property
     def policies(self) -> tuple[str, ...]:
         return self.decision.policies
-
-
-@dataclass(frozen=True, slots=True)
-class _Hit:
-    """A fused hit with its score in each leg, before anything is known of its document."""
-
-    hit: IndexHit
-    score: float
-    dense_score: float | None
-    sparse_score: float | None
-
-    def candidate(self, document: Document) -> Candidate:
-        return Candidate(self.hit, document, self.score, self.dense_score, self.sparse_score)
-
-
-def _fused(legs: LegHits) -> Iterator[_Hit]:
-    dense = {hit.chunk_id: hit for hit in legs.dense}
-    sparse = {hit.chunk_id: hit for hit in legs.sparse}
-    for chunk_id, score in fuse([list(dense), list(sparse)]):
-        in_dense, in_sparse = dense.get(chunk_id), sparse.get(chunk_id)
-        if (hit := in_dense or in_sparse) is not None:  # One of the two it is always in.
-            yield _Hit(hit, score, in_dense.score if in_dense else None, in_sparse.score if in_sparse else None)
-
-
-def _spread(hits: Iterable[_Hit]) -> Iterator[_Hit]:
-    """The best hit of each of the first ``SPREAD`` documents, then all others, in their order.
-
-    Neighbours in a long document resemble one another: without this, four of them would hide the page that has the answer.
-    """
-    seen: set[UUID] = set()
-    others: list[_Hit] = []
-    for each in hits:
-        if len(seen) == SPREAD or each.hit.document_id in seen:
-            others.append(each)
-        else:
-            seen.add(each.hit.document_id)
-            yield each
-    yield from others
-
-
-def _slices(hits: Iterator[_Hit], size: int) -> Iterator[Sequence[_Hit]]:
-    while part := list(islice(hits, size)):
-        yield part
-
-
-async def _both(first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]) -> tuple[First, Second]:
-    """Both at once. A failure of one is told when the other has ended too: nothing goes on behind a refusal.
-
-    The other is let finish, because it takes milliseconds and a database connection that is stopped half-way is lost. Only a
-    caller who has gone away stops both.
-    """
-    one, other = tasks = asyncio.create_task(first), asyncio.create_task(second)
-    try:
-        await asyncio.wait(tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return one.result(), other.result()

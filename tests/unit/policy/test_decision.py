@@ -147,6 +147,33 @@ def test_no_requests_have_no_decisions() -> None:
     assert shipped_decisions().decide_many([]) == []
 
 
+@given(st.lists(st.tuples(callers(), documents()), min_size=1, max_size=8))
+def test_what_is_remembered_is_what_a_fresh_point_decides(asked: list[tuple[Caller, DocumentAttributes]]) -> None:
+    """A decision that was made before is the one that would be made now, for the same facts."""
+    remembering = shipped_decisions()
+    for who, what in [*asked, *asked]:
+        assert remembering.decide(reading(who, what)) == DecisionPoint(shipped_bundle()).decide(reading(who, what))
+
+
+def test_a_change_of_the_caller_or_the_document_is_decided_anew() -> None:
+    """Clearance, groups and classification are part of what a decision is remembered by."""
+    decisions = shipped_decisions()
+    assert decisions.decide(reading(MIA, document())).allowed
+    assert not decisions.decide(reading(replace(MIA, principal=replace(MIA.principal, disabled=True)), document())).allowed
+    assert not decisions.decide(reading(MIA, replace(document(), groups=frozenset({BOARD.id})))).allowed
+    assert decisions.decide(reading(MIA, document())).allowed
+
+
+def test_only_so_many_decisions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded, whoever asks for what."""
+    monkeypatch.setattr("domicile.policy.decision._REMEMBERED_DECISIONS", 4)
+    decisions = DecisionPoint(shipped_bundle())
+    for level in Classification:
+        for groups in ((), [BOARD.id]):
+            decisions.decide(reading(MIA, replace(document(classification=level), groups=frozenset(groups))))
+    assert len(decisions._decided) <= 4
+
+
 def test_a_scope_follows_the_caller_at_once() -> None:
     """A scope is remembered by all that it depends on, so a changed right never meets an old scope."""
     decisions = shipped_decisions()

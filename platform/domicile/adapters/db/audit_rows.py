@@ -39,13 +39,14 @@ def row_of(event: AuditEvent) -> Mapping[str, Any]:
     }
 
 
-async def write_entries(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append the rows; commit right after, since on PostgreSQL everyone else who appends waits for it."""
+async def write_and_commit(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append the rows last and commit at once, since on PostgreSQL everyone else who appends waits for it."""
     if not rows:
+        await transaction.commit()
         return
     if transaction.on_postgres:
         await transaction.run(_WAIT_FOR_THE_ONE_BEFORE)
-    await transaction.run(_APPEND, rows)
+    await transaction.run_and_commit(_APPEND, rows)
 
 
 class SqlAuditAppender:
@@ -58,7 +59,7 @@ class SqlAuditAppender:
     async def append(self, *events: AuditEvent) -> None:
         self._rows.extend(row_of(event) for event in events)
 
-    async def write(self) -> None:
-        """Write what was appended."""
+    async def write_and_commit(self) -> None:
+        """Write what was appended, and commit the transaction."""
         rows, self._rows = self._rows, []
-        await write_entries(self._transaction, rows)
+        await write_and_commit(self._transaction, rows)

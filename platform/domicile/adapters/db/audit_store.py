@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from domicile.adapters.db.audit_rows import row_of, write_entries
+from domicile.adapters.db.audit_rows import row_of, write_and_commit
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.schema import audit_entries
 from domicile.audit.encoding import decode
@@ -94,8 +94,7 @@ class SqlAuditLog:
         durable, advice = False, AuditUnavailable.hint
         try:
             async with self._database.writing_transaction() as open_:
-                await write_entries(open_, [row for waiting in batch for row in waiting.rows])
-                await open_.commit()
+                await write_and_commit(open_, [row for waiting in batch for row in waiting.rows])
                 durable = True
         except DomicileError as error:
             advice = error.advice

@@ -76,8 +76,7 @@ class SqlUnitOfWork:
 
     async def commit(self) -> None:
         """The audit entries go last, so that others who append wait for this commit only, not for the whole unit."""
-        await self._entries.write()
-        await self._transaction.commit()
+        await self._entries.write_and_commit()
 
 
 class SqlDatabase:

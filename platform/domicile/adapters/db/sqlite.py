@@ -1,8 +1,8 @@
-"""SQLite behind SQLAlchemy, with one trip to the connection's thread per statement.
+"""SQLite behind SQLAlchemy, with as few trips to a connection's thread as can be.
 
-The dialect's own driver makes four (open a cursor, execute, fetch, close) and two more to begin a transaction; each is a
-switch between threads, which under load costs more than the statement. Here a statement takes its transaction's ``BEGIN``
-along, and comes back with all of its rows.
+The dialect's own driver makes four for a statement (open a cursor, execute, fetch, close) and two more to begin a transaction;
+each is a switch between threads, which costs ten times what looking up a row does. Here a statement takes its transaction's
+``BEGIN`` along and comes back with all of its rows, and a short one that only reads makes no trip at all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ _T = TypeVar("_T")
 
 #: Statements that each connection keeps prepared: more than this adapter has.
 _PREPARED_STATEMENTS = 256
+#: Steps of SQLite's machine (about a third of a millisecond) that a statement may take where it is asked, in the event loop.
+#: One that takes more is stopped, and executed again in the connection's thread.
+_STEPS_AT_ONCE = 20_000
+_NOT_AT_ONCE = frozenset({sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_BUSY})
 #: Connections that readers share, and how many more may be opened at a peak; each is a thread and a few hundred kB.
 READERS = 6
 READERS_AT_PEAK = 26
@@ -30,8 +34,8 @@ _PRAGMAS = ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON", "tr
 
 def reading_engine(path: str, busy_seconds: float) -> AsyncEngine:
     """Connections that cannot write, each with its own snapshot; in WAL mode they never wait for the writer."""
-    connect = _connector(path, busy_seconds, *_PRAGMAS, "query_only = ON")
-    return _engine(path, lambda: ReadingConnection(connect, "BEGIN"), READERS, READERS_AT_PEAK)
+    connect = _connector(path, busy_seconds, *_PRAGMAS, "query_only = ON", "busy_timeout = 0")
+    return _engine(path, lambda: ReadingConnection(connect, "BEGIN", busy_seconds), READERS, READERS_AT_PEAK)
 
 
 def writing_engine(path: str, busy_seconds: float) -> AsyncEngine:
@@ -83,6 +87,7 @@ class OneTripConnection(aiosqlite.Connection):
         super().__init__(connector, iter_chunk_size=64)
         self._begin = begin
         self._begun = False
+        self._commits_next = False
         # Like SQLAlchemy's own: a connection that is never closed does not keep the process from ending.
         self._thread.daemon = True
 
@@ -94,9 +99,14 @@ class OneTripConnection(aiosqlite.Connection):
         self._begun = True
         return await self._execute(self._do, run)  # type: ignore[no-any-return, no-untyped-call]
 
+    def commit_with_next(self) -> None:
+        """The next statement ends its transaction in the same trip, if it succeeds; ``commit`` then has nothing left to do."""
+        self._commits_next = True
+
     async def commit(self) -> None:
-        await super().commit()
-        self._begun = False
+        if self._begun:
+            await super().commit()
+            self._begun = False
 
     async def rollback(self) -> None:
         """Nothing to wait for when nothing was begun since the last commit, which is how every unit of work ends."""
@@ -107,16 +117,65 @@ class OneTripConnection(aiosqlite.Connection):
     def _do(self, run: Callable[[sqlite3.Connection], _T]) -> _T:
         if not self._conn.in_transaction:
             self._conn.execute(self._begin)
-        return run(self._conn)
+        commits, self._commits_next = self._commits_next, False
+        result = run(self._conn)
+        if commits:
+            self._conn.commit()
+            self._begun = False
+        return result
 
 
 class ReadingConnection(OneTripConnection):
-    """Does not wait for the end of a transaction that changed nothing; the next one queues behind it in the same thread."""
+    """Reads where it is asked what takes no longer than a trip to the thread would, and never waits there for another process.
+
+    Reading twice changes nothing, so what turns out to be longer is begun anew in the thread.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], begin: str, busy_seconds: float) -> None:
+        super().__init__(connector, begin)
+        self._busy_milliseconds = int(busy_seconds * 1000)
+        # A caller that goes away leaves its statement running; until that ends the connection is its thread's alone.
+        self._in_thread = False
+
+    async def in_transaction_do(self, run: Callable[[sqlite3.Connection], _T]) -> _T:
+        self._begun = True
+        if not self._in_thread:
+            try:
+                return self._at_once(run)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _NOT_AT_ONCE:
+                    raise
+        self._in_thread = True
+        return await self._execute(self._at_leisure, run)  # type: ignore[no-any-return, no-untyped-call]
 
     async def rollback(self) -> None:
-        if self._begun:
-            self._begun = False
+        """Never waits for the end of a transaction that changed nothing; the next one queues behind it."""
+        if not self._begun:
+            return
+        self._begun = False
+        if self._in_thread:
             self._tx.put_nowait((None, self._conn.rollback))
+        else:
+            self._conn.rollback()
+
+    def _at_once(self, run: Callable[[sqlite3.Connection], _T]) -> _T:
+        self._conn.set_progress_handler(_stop, _STEPS_AT_ONCE)
+        try:
+            return self._do(run)
+        finally:
+            self._conn.set_progress_handler(None, 0)
+
+    def _at_leisure(self, run: Callable[[sqlite3.Connection], _T]) -> _T:
+        self._conn.execute(f"PRAGMA busy_timeout = {self._busy_milliseconds}")
+        try:
+            return self._do(run)
+        finally:
+            self._conn.execute("PRAGMA busy_timeout = 0")
+            self._in_thread = False
+
+
+def _stop() -> int:
+    return 1
 
 
 class OneTripCursor:

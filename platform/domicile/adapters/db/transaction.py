@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Executable, Row
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from domicile.adapters.db.sqlite import OneTripConnection
 from domicile.adapters.db.translation import translated
 from domicile.domain.errors import DatabaseUnavailable, DomicileError
 
@@ -49,6 +50,15 @@ class Transaction:
     async def run(self, statement: Executable, parameters: Parameters | None = None) -> int:
         """Execute what gives no rows; gives how many it touched, where the driver counts them (not for many at once)."""
         return (await self._execute(statement, parameters)).rowcount  # type: ignore[no-any-return]
+
+    async def run_and_commit(self, statement: Executable, parameters: Parameters) -> None:
+        """Execute what gives no rows, and ``commit``: on an embedded database in one trip to its thread."""
+        raw = self._connection.sync_connection
+        driver = raw.connection.driver_connection if raw is not None else None
+        if isinstance(driver, OneTripConnection):
+            driver.commit_with_next()
+        await self.run(statement, parameters)
+        await self.commit()
 
     async def run_sync(self, run: Callable[[Connection], _T]) -> _T:
         """Run a function that needs a synchronous connection, such as a migration, in this transaction."""

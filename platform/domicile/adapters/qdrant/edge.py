@@ -37,7 +37,7 @@ from domicile.adapters.qdrant.points import (
 )
 from domicile.domain.errors import StorageFull, VectorIndexUnavailable
 from domicile.policy.scope import Nothing, RetrievalScope
-from domicile.ports.vector_index import IndexHit, IndexPoint, LegHits, SparseVector, Vector
+from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector
 
 #: Points of one call into the engine: about 4 ms during which nothing else runs.
 UPSERT_POINTS = 32
@@ -48,6 +48,8 @@ FLUSH_POINTS = 8192
 RESERVE_BYTES = 256 * 1024 * 1024
 #: Versions that one facet lists at most; an index of one machine's size has far fewer.
 MOST_VERSIONS = 10_000_000
+
+_HIT_PAYLOAD = engine.PayloadSelector.Include(HIT_FIELDS)
 
 
 class EdgeVectorIndex:
@@ -77,14 +79,21 @@ class EdgeVectorIndex:
         if points:
             await self._write(partial(force_log_to_disk, self._folder))
 
-    async def search(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> LegHits:
+    async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        return self._leg(engine.Query.Nearest(dense.tolist(), using=DENSE), scope, limit, engine.SearchParams())
+
+    async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        if not sparse.indices:
+            return ()
+        corpus = engine.IdfParams(corpus=compile_scope(term_corpus(scope.tree), EDGE_DIALECT))
+        terms: Any = _terms(sparse)
+        return self._leg(engine.Query.Nearest(terms, using=SPARSE), scope, limit, engine.SearchParams(idf=corpus))
+
+    async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         self._check_open()
-        if isinstance(reduce_scope(scope.tree), Nothing):
-            return LegHits((), ())
         with translated():
-            found = self._shard.query_batch(engine.QueryBatchRequest(_legs(dense, sparse, scope, limit)))
-        hits = [tuple(_hit(point) for point in leg) for leg in found]
-        return LegHits(dense=hits[0], sparse=hits[1] if len(hits) > 1 else ())
+            found = self._shard.retrieve(list(chunk_ids), _HIT_PAYLOAD, False)
+        return {hit.chunk_id: hit for hit in (hit_of(cast("UUID", point.id), point.payload or {}) for point in found)}
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         if not version_ids:
@@ -118,6 +127,17 @@ class EdgeVectorIndex:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._shut)
         self._writer.shutdown(wait=False)
 
+    def _leg(self, query: engine.Query, scope: RetrievalScope, limit: int, params: engine.SearchParams) -> tuple[Ranked, ...]:
+        self._check_open()
+        if isinstance(reduce_scope(scope.tree), Nothing):
+            return ()
+        admitted = compile_scope(scope.tree, EDGE_DIALECT)
+        with translated():
+            found = self._shard.query(
+                engine.QueryRequest(limit=limit, query=query, filter=admitted, with_payload=False, params=params)
+            )
+        return tuple(Ranked(cast("UUID", point.id), point.score) for point in found)
+
     async def _write(self, change: Callable[[], None]) -> None:
         """Run a change in the one thread that writes, so that changes never overlap."""
         self._check_open()
@@ -150,26 +170,6 @@ def _with_translation(change: Callable[[], None]) -> None:
         change()
 
 
-def _legs(dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> list[engine.QueryRequest]:
-    """The dense leg, and the sparse one if the question has any term; both within the scope."""
-    admitted = compile_scope(scope.tree, EDGE_DIALECT)
-    corpus = engine.IdfParams(corpus=compile_scope(term_corpus(scope.tree), EDGE_DIALECT))
-    legs = [_leg(dense.tolist(), DENSE, admitted, limit, engine.SearchParams())]
-    if sparse.indices:
-        legs.append(_leg(_terms(sparse), SPARSE, admitted, limit, engine.SearchParams(idf=corpus)))
-    return legs
-
-
-def _leg(vector: Any, name: str, admitted: engine.Filter, limit: int, params: engine.SearchParams) -> engine.QueryRequest:
-    return engine.QueryRequest(
-        limit=limit,
-        query=engine.Query.Nearest(vector, using=name),
-        filter=admitted,
-        with_payload=engine.PayloadSelector.Include(HIT_FIELDS),
-        params=params,
-    )
-
-
 def _point(point: IndexPoint) -> engine.Point:
     vectors: Any = {DENSE: point.dense.tolist(), SPARSE: _terms(point.sparse)}
     return engine.Point(id=point.chunk_id, vector=vectors, payload=payload_of(point))
@@ -177,7 +177,3 @@ def _point(point: IndexPoint) -> engine.Point:
 
 def _terms(sparse: SparseVector) -> engine.SparseVector:
     return engine.SparseVector(list(sparse.indices), list(sparse.values))
-
-
-def _hit(point: engine.ScoredPoint) -> IndexHit:
-    return hit_of(cast("UUID", point.id), point.score, point.payload or {})

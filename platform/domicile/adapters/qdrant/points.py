@@ -58,13 +58,12 @@ def payload_of(point: IndexPoint) -> dict[str, Any]:
     }
 
 
-def hit_of(chunk_id: UUID, score: float, payload: Mapping[str, Any]) -> IndexHit:
+def hit_of(chunk_id: UUID, payload: Mapping[str, Any]) -> IndexHit:
     return IndexHit(
         chunk_id=chunk_id,
         version_id=_uuid(payload[VERSION]),
         document_id=_uuid(payload[Field.DOCUMENT.value]),
         ordinal=payload[ORDINAL],
-        score=score,
         envelope=base64.b64decode(payload[ENVELOPE]),
     )
 

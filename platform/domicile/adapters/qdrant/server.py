@@ -25,7 +25,7 @@ from domicile.adapters.qdrant.points import (
 )
 from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexUnavailable
 from domicile.policy.scope import Field, Nothing, RetrievalScope
-from domicile.ports.vector_index import IndexHit, IndexPoint, LegHits, SparseVector, Vector
+from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, models
@@ -105,13 +105,19 @@ class ServerVectorIndex:
             structs = [self._point(point) for point in batch]
             await self._call(lambda structs=structs: self._client.upsert(self._collection, structs, wait=True))  # type: ignore[misc]
 
-    async def search(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> LegHits:
-        if isinstance(reduce_scope(scope.tree), Nothing):
-            return LegHits((), ())
-        requests = self._legs(dense, sparse, scope, limit)
-        answers = await self._call(lambda: self._client.query_batch_points(self._collection, requests))
-        hits = [tuple(_hit(point) for point in answer.points) for answer in answers]
-        return LegHits(dense=hits[0], sparse=hits[1] if len(hits) > 1 else ())
+    async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        return await self._leg(dense.tolist(), DENSE, scope, limit)
+
+    async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        if not sparse.indices:
+            return ()
+        corpus = self._models.IdfCorpusParams(corpus=compile_scope(term_corpus(scope.tree), self._dialect))
+        return await self._leg(self._terms(sparse), SPARSE, scope, limit, self._models.SearchParams(idf=corpus))
+
+    async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
+        ids, fields = [str(each) for each in chunk_ids], self._models.PayloadSelectorInclude(include=HIT_FIELDS)
+        found = await self._call(lambda: self._client.retrieve(self._collection, ids, with_payload=fields))
+        return {hit.chunk_id: hit for hit in (hit_of(UUID(str(point.id)), point.payload or {}) for point in found)}
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         if not version_ids:
@@ -133,6 +139,25 @@ class ServerVectorIndex:
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def _leg(
+        self, query: Any, using: str, scope: RetrievalScope, limit: int, params: models.SearchParams | None = None
+    ) -> tuple[Ranked, ...]:
+        if isinstance(reduce_scope(scope.tree), Nothing):
+            return ()
+        admitted = compile_scope(scope.tree, self._dialect)
+        answer = await self._call(
+            lambda: self._client.query_points(
+                self._collection,
+                query,
+                using=using,
+                query_filter=admitted,
+                search_params=params,
+                limit=limit,
+                with_payload=False,
+            )
+        )
+        return tuple(Ranked(UUID(str(point.id)), point.score) for point in answer.points)
 
     async def _call(self, request: Callable[[], Awaitable[T]]) -> T:
         """Send the request once the collection is there. Every request may be repeated, since all are idempotent."""
@@ -189,25 +214,6 @@ class ServerVectorIndex:
     def _terms(self, sparse: SparseVector) -> models.SparseVector:
         terms: models.SparseVector = self._models.SparseVector(indices=list(sparse.indices), values=list(sparse.values))
         return terms
-
-    def _legs(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> list[models.QueryRequest]:
-        """The dense leg, and the sparse one if the question has any term; both within the scope."""
-        models = self._models
-        common = {
-            "filter": compile_scope(scope.tree, self._dialect),
-            "limit": limit,
-            "with_payload": models.PayloadSelectorInclude(include=HIT_FIELDS),
-        }
-        legs = [models.QueryRequest(query=dense.tolist(), using=DENSE, **common)]
-        if sparse.indices:
-            corpus = models.IdfCorpusParams(corpus=compile_scope(term_corpus(scope.tree), self._dialect))
-            params = models.SearchParams(idf=corpus)
-            legs.append(models.QueryRequest(query=self._terms(sparse), using=SPARSE, params=params, **common))
-        return legs
-
-
-def _hit(point: models.ScoredPoint) -> IndexHit:
-    return hit_of(UUID(str(point.id)), point.score, point.payload or {})
 
 
 async def _with_retries(request: Callable[[], Awaitable[T]]) -> T:

@@ -15,7 +15,7 @@ from domicile.ports.embedder import Embedder
 from domicile.ports.generator import Finished, GenerationEvent, GenerationRequest, Generator
 from domicile.ports.parser import ParsedDocument, Parser
 from domicile.ports.telemetry import Telemetry
-from domicile.ports.vector_index import IndexPoint, LegHits, SparseVector, Vector, VectorIndex
+from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector, VectorIndex
 
 
 @dataclass(slots=True)
@@ -27,9 +27,16 @@ class InstrumentedIndex:
         with self.telemetry.span("domicile.index.upsert", domicile__points=len(points)):
             await self.inner.upsert(points)
 
-    async def search(self, dense: Vector, sparse: SparseVector, scope: RetrievalScope, limit: int) -> LegHits:
-        with self.telemetry.span("domicile.index.search"):
-            return await self.inner.search(dense, sparse, scope, limit)
+    async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        with self.telemetry.span("domicile.index.nearest"):
+            return await self.inner.nearest(dense, scope, limit)
+
+    async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
+        with self.telemetry.span("domicile.index.matching"):
+            return await self.inner.matching(sparse, scope, limit)
+
+    async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
+        return await self.inner.fetch(chunk_ids)
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         with self.telemetry.span("domicile.index.delete"):

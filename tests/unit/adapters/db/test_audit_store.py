@@ -8,13 +8,14 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Executable
 from tests.fakes.people import uid
 from tests.unit.adapters.db.test_audit_rows import event
 
 from domicile.adapters.db import audit_store
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
-from domicile.adapters.db.transaction import Transaction
+from domicile.adapters.db.transaction import Parameters, Transaction
 from domicile.audit.events import AuditEvent
 from domicile.domain.errors import AuditUnavailable, IntegrityError, InvalidText, StorageFull
 
@@ -94,20 +95,20 @@ async def test_a_failed_batch_fails_for_everyone_in_it_and_is_not_repeated(
 ) -> None:
     """Each caller hears it, with advice on the cause; nothing of the batch is stored, and the log goes on afterwards."""
     log, attempts = SqlAuditLog(sqlite_database), []
-    commit = Transaction.commit
+    run_and_commit = Transaction.run_and_commit
 
-    async def full(self: Transaction) -> None:
-        attempts.append(self)
+    async def full(self: Transaction, statement: Executable, parameters: Parameters) -> None:
+        attempts.append(await self.run(statement, parameters))
         raise StorageFull()
 
-    monkeypatch.setattr(Transaction, "commit", full)
+    monkeypatch.setattr(Transaction, "run_and_commit", full)
     ends = await asyncio.gather(*(log.append(event()) for _ in range(5)), return_exceptions=True)
     assert [type(end) for end in ends] == [AuditUnavailable] * 5
     assert len(set(map(id, ends))) == 5
     assert {end.advice for end in ends if isinstance(end, AuditUnavailable)} == {StorageFull.hint}
     assert len(attempts) == 1
     assert await stored(sqlite_database) == []
-    monkeypatch.setattr(Transaction, "commit", commit)
+    monkeypatch.setattr(Transaction, "run_and_commit", run_and_commit)
     await log.append(event())
     assert len(await stored(sqlite_database)) == 1
 
@@ -123,7 +124,7 @@ async def test_a_fault_of_the_program_leaves_nobody_waiting(
         raise KeyError("a bug")
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit_store, "write_entries", broken)
+        patch.setattr(audit_store, "write_and_commit", broken)
         ends = await asyncio.gather(*(log.append(event()) for _ in range(5)), return_exceptions=True)
     assert [type(end) for end in ends] == [AuditUnavailable] * 5
     assert log._writer is not None
