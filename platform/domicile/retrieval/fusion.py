@@ -19,9 +19,9 @@ def fuse(rankings: Sequence[Sequence[UUID]], k: int = K) -> list[tuple[UUID, flo
     best ranks first, so that the same rankings always give the same result.
     """
     scores: dict[UUID, float] = {}
-    unique = [list(dict.fromkeys(ranking)) for ranking in rankings]
-    for rank in range(max(map(len, unique), default=0)):
-        for ranking in unique:
-            if rank < len(ranking):
-                scores[ranking[rank]] = scores.get(ranking[rank], 0.0) + 1.0 / (k + rank + 1)
-    return sorted(scores.items(), key=lambda pair: -pair[1])
+    best: dict[UUID, int] = {}
+    for ranking in rankings:
+        for rank, id_ in enumerate(dict.fromkeys(ranking), start=1):
+            scores[id_] = scores.get(id_, 0.0) + 1.0 / (k + rank)
+            best[id_] = min(rank, best.get(id_, rank))
+    return sorted(scores.items(), key=lambda pair: (-pair[1], best[pair[0]]))

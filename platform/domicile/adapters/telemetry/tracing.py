@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -34,7 +35,8 @@ class OpenTelemetry:
     ) -> None:
         resource = Resource({"service.name": "domicile", "service.namespace": cell, "cloud.region": region})
         self._registry = CollectorRegistry()
-        self._tracers = TracerProvider(resource=resource)
+        # Without anyone to receive them spans are not recorded; they still have ids, by which log lines are found together.
+        self._tracers = TracerProvider(sampler=ALWAYS_ON if processors else ALWAYS_OFF, resource=resource)
         for processor in processors:
             self._tracers.add_span_processor(processor)
         self._meters = MeterProvider(
