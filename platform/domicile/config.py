@@ -74,7 +74,7 @@ class Settings:
 
     #: Folder of the embedding weights; empty means the packaged MiniLM.
     embedding_path: Path | None = None
-    #: SHA-256 of ``model.safetensors`` in that folder, in hex. Needed with ``embedding_path``.
+    #: SHA-256, in hex, over every file in that folder that is loaded, as told below. Needed with ``embedding_path``.
     embedding_sha256: str = ""
     #: ``auto``, ``float32`` or ``bfloat16``; auto takes bfloat16 where the processor computes it natively.
     embedding_dtype: str = "auto"

@@ -488,6 +488,47 @@ class TestJobs:
             "No text.",
         )
 
+    async def test_an_item_is_settled_once(self, unit: UnitOfWork) -> None:
+        """Whoever comes second is told, and changes nothing."""
+        made = job()
+        await unit.jobs.add(made)
+        assert await unit.jobs.finish(made.items[0].id, ItemState.ADDED)
+        assert not await unit.jobs.finish(made.items[0].id, ItemState.FAILED, failure="internal", failure_detail="No.")
+        item = (await unit.jobs.get(ACME.id, made.id)).items[0]
+        assert (item.state, item.failure, item.failure_detail) == (ItemState.ADDED, None, None)
+
+    async def test_what_a_document_still_waits_for_is_found_and_failed(self, unit: UnitOfWork) -> None:
+        """Across jobs, in its own tenant, and only what is pending."""
+        made, other = job(), job("other")
+        second = replace(other, items=(replace(other.items[0], document_id=made.items[0].document_id), *other.items[1:]))
+        await unit.jobs.add(made)
+        await unit.jobs.add(second)
+        wanted = made.items[0].document_id
+        found = await unit.jobs.pending_of(ACME.id, [wanted, uid("unknown")])
+        assert {item.id for item in found} == {made.items[0].id, second.items[0].id}
+        assert await unit.jobs.pending_of(GLOBEX.id, [wanted]) == []
+        assert await unit.jobs.fail_pending(GLOBEX.id, wanted, "document-withdrawn", "It is gone.") == []
+        await unit.jobs.finish(second.items[0].id, ItemState.UNCHANGED)
+        (failed,) = await unit.jobs.fail_pending(ACME.id, wanted, "document-withdrawn", "It is gone.")
+        assert failed == replace(
+            made.items[0], state=ItemState.FAILED, failure="document-withdrawn", failure_detail="It is gone."
+        )
+        assert await unit.jobs.pending(made.id, 10) == list(made.items[1:])
+        assert await unit.jobs.pending_of(ACME.id, [wanted]) == []
+
+    async def test_what_pending_items_wait_for_comes_and_goes(self, unit: UnitOfWork) -> None:
+        """Nothing is written over what is settled."""
+        made = job()
+        await unit.jobs.add(made)
+        await unit.jobs.finish(made.items[0].id, ItemState.FAILED, failure="document-empty", failure_detail="No text.")
+        await unit.jobs.set_waiting(GLOBEX.id, "internal", "Not this tenant's.")
+        await unit.jobs.set_waiting(ACME.id, "storage-full", "Full.")
+        items = (await unit.jobs.get(ACME.id, made.id)).items
+        assert [item.failure for item in items] == ["document-empty", "storage-full", "storage-full"]
+        await unit.jobs.set_waiting(ACME.id, None, None)
+        items = (await unit.jobs.get(ACME.id, made.id)).items
+        assert [item.failure_detail for item in items] == ["No text.", None, None]
+
     async def test_unfinished_jobs_come_oldest_first(self, unit: UnitOfWork) -> None:
         """With their tenant, so that a restart can go on with them."""
         newer, older, done = job("newer", 0), job("older", 0), job("done", 0)
@@ -497,6 +538,71 @@ class TestJobs:
         await unit.jobs.set_state(newer.id, JobState.RUNNING)
         await unit.jobs.set_state(done.id, JobState.DONE)
         assert await unit.jobs.unfinished() == [(older.id, ACME.id), (newer.id, ACME.id)]
+
+
+class TestJobsAtTheSameTime:
+    """Two units of work, of which the second one has to wait for the first one's end."""
+
+    @pytest.fixture(autouse=True)
+    async def _accepted(self, database: SqlDatabase) -> None:
+        async with database.writing() as unit:
+            await unit.tenants.add(ACME)
+            await unit.collections.add(HANDBOOK)
+            await unit.principals.add_group(FINANCE)
+            await unit.principals.add_group(LEGAL)
+            await unit.principals.add(MIA, None)
+            await unit.jobs.add(job(items=1))
+            await unit.commit()
+
+    async def test_a_withdrawal_waits_for_the_end_of_a_publication(self, database: SqlDatabase) -> None:
+        """What was published first is nothing that it could still fail."""
+        (item,) = job(items=1).items
+
+        async def withdraw() -> int:
+            async with database.writing() as unit:
+                return len(await unit.jobs.fail_pending(ACME.id, item.document_id, "document-withdrawn", "It is gone."))
+
+        async with database.writing() as unit:
+            assert await unit.jobs.finish(item.id, ItemState.ADDED)
+            withdrawal = asyncio.create_task(withdraw())
+            await asyncio.wait([withdrawal], timeout=0.2)
+            assert not withdrawal.done()
+            await unit.commit()
+        assert await withdrawal == 0
+
+    async def test_a_publication_waits_for_the_end_of_a_withdrawal(self, database: SqlDatabase) -> None:
+        """And then finds that it has nothing to publish."""
+        (item,) = job(items=1).items
+
+        async def publish() -> bool:
+            async with database.writing() as unit:
+                return await unit.jobs.finish(item.id, ItemState.ADDED)
+
+        async with database.writing() as unit:
+            assert await unit.jobs.fail_pending(ACME.id, item.document_id, "document-withdrawn", "It is gone.")
+            publication = asyncio.create_task(publish())
+            await asyncio.wait([publication], timeout=0.2)
+            assert not publication.done()
+            await unit.commit()
+        assert await publication is False
+
+    async def test_whoever_adds_a_job_sees_those_that_were_added_before(self, database: SqlDatabase) -> None:
+        """The second one's turn begins when the first one has ended."""
+        (item,) = job("first", 1).items
+
+        async def look() -> int:
+            async with database.writing() as unit:
+                await unit.jobs.turn_to_add(HANDBOOK.id)
+                return len(await unit.jobs.pending_of(ACME.id, [item.document_id]))
+
+        async with database.writing() as unit:
+            await unit.jobs.turn_to_add(HANDBOOK.id)
+            second = asyncio.create_task(look())
+            await asyncio.wait([second], timeout=0.2)
+            assert not second.done()
+            await unit.jobs.add(job("first", 1))
+            await unit.commit()
+        assert await second == 1
 
 
 class TestKeys:
@@ -573,6 +679,21 @@ class TestIdempotency:
         assert await unit.idempotency.get(uid("somebody"), "once") is None
         with pytest.raises(AlreadyExists):
             await unit.idempotency.add(MIA.id, "once", reply, NOW)
+
+    async def test_replies_of_before_a_time_are_forgotten_a_few_at_a_time(self, unit: UnitOfWork) -> None:
+        """Whosever they are; the time itself is not before it."""
+        reply = IdempotentReply(b"digest", 202, b"id")
+        await unit.principals.add(people.principal("ned", ACME), None)
+        for person, key, at in (
+            (MIA.id, "one", NOW),
+            (people.principal("ned", ACME).id, "one", NOW),
+            (MIA.id, "two", NOW + timedelta(microseconds=1)),
+        ):
+            await unit.idempotency.add(person, key, reply, at)
+        limit = NOW + timedelta(microseconds=1)
+        assert [await unit.idempotency.delete_before(limit, 1) for _ in range(3)] == [1, 1, 0]
+        assert await unit.idempotency.get(MIA.id, "one") is None
+        assert await unit.idempotency.get(MIA.id, "two") == reply
 
 
 @pytest.mark.parametrize("text", ["half \ud800 a pair", "a NUL \x00"])

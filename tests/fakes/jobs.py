@@ -40,10 +40,14 @@ class MemoryJobQueue:
         """Wait until every job is through; raises what a handler raised."""
         await asyncio.gather(*self._tasks.values())
 
+    def turn(self, tenant_id: UUID) -> asyncio.Lock:
+        """Held while a job of the tenant runs; whoever else holds it keeps the next one waiting."""
+        return self._turns.setdefault(tenant_id, asyncio.Lock())
+
     def _begin(self, job_id: UUID, tenant_id: UUID) -> None:
         if self._handler is not None and job_id not in self._tasks:
             self._tasks[job_id] = asyncio.create_task(self._run(self._handler, job_id, tenant_id))
 
     async def _run(self, handler: Handler, job_id: UUID, tenant_id: UUID) -> None:
-        async with self._turns.setdefault(tenant_id, asyncio.Lock()):
+        async with self.turn(tenant_id):
             await handler(job_id, tenant_id)

@@ -1,11 +1,12 @@
 """The process is killed at each step of a document's way, with the real stores, and started again.
 
-Run as a program, this file is the process that dies: ``FOLDER STEP``.
+Run as a program, this file is the process that dies: ``FOLDER STEP ingest|withdraw``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import shutil
 import sys
@@ -16,7 +17,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 from sqlalchemy import text
@@ -40,6 +41,7 @@ from domicile.domain.values import Classification, Role
 from domicile.ingestion.intake import Intake, IntakeLimits, Upload
 from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.stores import Stores
+from domicile.ingestion.withdrawal import Withdrawal
 from domicile.policy.scope import Everything, Field, OneOf, RetrievalScope
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,14 +85,14 @@ class DyingUnit:
     """A unit of work that may be its process's last."""
 
     def __init__(self, unit: Any, killer: Killer) -> None:
-        self._unit, self._killer, self._published = unit, killer, False
+        self._unit, self._killer, self._published, self._deleted = unit, killer, False, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._unit, name)
 
     async def __aenter__(self) -> DyingUnit:
         await self._unit.__aenter__()
-        publish, add = self._unit.documents.publish, self._unit.jobs.add
+        publish, add, delete = self._unit.documents.publish, self._unit.jobs.add, self._unit.documents.delete
 
         async def dying_publish(document: Document) -> Any:
             self._killer.at("before-publish")
@@ -103,7 +105,12 @@ class DyingUnit:
             self._killer.at("before-job-row")
             await add(job)
 
-        self._unit.documents.publish, self._unit.jobs.add = dying_publish, dying_add
+        async def dying_delete(*which: UUID) -> Document:
+            self._killer.at("before-delete")
+            self._deleted = True
+            return await delete(*which)
+
+        self._unit.documents.publish, self._unit.jobs.add, self._unit.documents.delete = dying_publish, dying_add, dying_delete
         return self
 
     async def __aexit__(self, *reason: Any) -> None:
@@ -113,6 +120,8 @@ class DyingUnit:
         await self._unit.commit()
         if self._published:
             self._killer.at("after-publish")
+        if self._deleted:
+            self._killer.at("after-delete")
 
 
 class DyingDatabase:
@@ -182,6 +191,13 @@ class Cell:
             clock=clock,
             limits=IntakeLimits(),
         )
+        self.withdrawal = Withdrawal(
+            database=database,
+            keys=self.keys,
+            index=self.index,
+            blobs=self.blobs,
+            gate=Gate(shipped_decisions(), MemoryAuditLog(), clock, HOME),
+        )
         self.pipeline = Pipeline(
             stores=Stores(database, self.keys, self.blobs, self.index),
             models=Models(embedder, HashSparseEncoder(), WholeTextCounter()),
@@ -204,6 +220,13 @@ class Cell:
         await self.pipeline.run(job.id, job.tenant_id)
         async with self.database.reading() as unit:
             return [item.state for item in (await unit.jobs.get(ACME.id, job.id)).items]
+
+    async def withdraw(self) -> None:
+        """The old document, whose new version may be on its way."""
+        await self.withdrawal.delete(ADMIN, uuid5(HANDBOOK.id, (await self._digest_of(OLD[0][0])).hex()))
+
+    async def _digest_of(self, source: str) -> bytes:
+        return hmac.digest(await self.keys.digest_key(ACME.id), source.encode(), "sha256")
 
     async def restart(self) -> None:
         """What a cell does when it starts."""
@@ -280,15 +303,41 @@ async def test_dying_again_while_resuming_changes_nothing(folder: Path) -> None:
         await _assert_nothing_over(cell)
 
 
+@pytest.mark.parametrize("step", ["after-job-row", "after-parse", "after-text-blob", "after-upsert", "inside-publish"])
+async def test_a_withdrawn_document_does_not_come_back_with_a_job_that_died(folder: Path, step: str) -> None:
+    """Wherever its new version was: the others of the job are published, and nothing is left over of it."""
+    assert await _die(folder, step) == 9
+    async with opened(folder) as cell:
+        await cell.withdraw()
+        await cell.restart()
+        assert await _texts(cell) == WITHOUT_A
+        await _assert_nothing_over(cell)
+        assert await cell.ingest(NEW) == [ItemState.ADDED, ItemState.UNCHANGED, ItemState.UNCHANGED]
+        assert await _texts(cell) == NEW_TEXTS
+        await _assert_nothing_over(cell)
+
+
+@pytest.mark.parametrize("step", ["before-delete", "after-delete", "after-points-removed", "after-blobs-removed"])
+async def test_a_withdrawal_that_died_has_happened_or_not(folder: Path, step: str) -> None:
+    """Together for the document and for its version that waits: both are gone after the restart, or both still come."""
+    assert await _die(folder, "after-parse") == 9
+    assert await _die(folder, step, "withdraw") == 9
+    async with opened(folder) as cell:
+        await cell.restart()
+        assert await _texts(cell) == (NEW_TEXTS if step == "before-delete" else WITHOUT_A)
+        await _assert_nothing_over(cell)
+
+
 OLD_TEXTS = dict(OLD)
 NEW_TEXTS = dict(NEW)
+WITHOUT_A = dict(NEW[1:])
 _ALL = RetrievalScope(Everything(), (), "")
 
 
-async def _die(folder: Path, step: str) -> int:
+async def _die(folder: Path, step: str, doing: str = "ingest") -> int:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, __file__, str(folder), step), env={**os.environ, "PYTHONPATH": paths}
+        *(sys.executable, __file__, str(folder), step, doing), env={**os.environ, "PYTHONPATH": paths}
     )
     return await process.wait()
 
@@ -343,15 +392,17 @@ async def _assert_nothing_over(cell: Cell) -> None:
     assert row[0] == 0
 
 
-async def _live_and_die(folder: Path, step: str) -> None:
+async def _live_and_die(folder: Path, step: str, doing: str) -> None:
     cell = Cell(folder, step)
     async with cell.database.reading() as unit:
         unfinished = await unit.jobs.unfinished()
-    if unfinished:
+    if doing == "withdraw":
+        await cell.withdraw()
+    elif unfinished:
         await cell.restart()
     else:
         await cell.ingest(NEW)
 
 
 if __name__ == "__main__":
-    asyncio.run(_live_and_die(Path(sys.argv[1]), sys.argv[2]))
+    asyncio.run(_live_and_die(Path(sys.argv[1]), *sys.argv[2:]))

@@ -57,6 +57,9 @@ from domicile.retrieval.retriever import Retriever
 from domicile.retrieval.search import Search
 
 
+_SWEEP_SECONDS = 24 * 3600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """What the service and the commands work with."""
@@ -99,7 +102,7 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         cell = await _assembled(settings, base, queue, stack)
         if run_jobs:
             await cell.intake.resume()
-            _in_background(stack, _swept(pipeline))
+            _in_background(stack, _kept_swept(pipeline))
         yield cell
 
 
@@ -246,12 +249,14 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> No
     stack.push_async_callback(end)
 
 
-async def _swept(pipeline: Pipeline) -> None:
-    """Remove what a crash left. Failing that is no reason not to serve: the next start tries again."""
-    try:
-        await pipeline.sweep()
-    except DomicileError as error:
-        structlog.get_logger().warning("sweep failed", error=error.slug)
+async def _kept_swept(pipeline: Pipeline) -> None:
+    """Remove what a crash left and what is too old, now and every day. Failing that is no reason not to serve."""
+    while True:
+        try:
+            await pipeline.sweep()
+        except DomicileError as error:
+            structlog.get_logger().warning("sweep failed", error=error.slug)
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def _checked(load: Callable[[], None]) -> Callable[[], Awaitable[None]]:

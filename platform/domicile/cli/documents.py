@@ -193,8 +193,10 @@ def _follow(
     from domicile.cli.connection import ServiceRefused, events
 
     job = accepted
+    told = ""
     for _, latest in events(http, "GET", f"/v1/jobs/{accepted['id']}/events"):
         job = latest
+        told = _tell_wait(job.get("waiting"), progress, told)
         progress.update(task, completed=done_before + job["progress"] * job["total"])
     if job["state"] != "done":
         raise ServiceRefused("The service stopped before it was done.", hint="Start it, and run the same command again.")
@@ -202,6 +204,15 @@ def _follow(
     report.added += job["added"]
     report.unchanged += job["unchanged"]
     report.failed += [item for item in job["items"] if item["state"] == "failed"]
+
+
+def _tell_wait(waiting: dict[str, str] | None, progress: Progress, told: str) -> str:
+    """Say once what the job waits for, on standard error also where there is no bar; gives what was said last."""
+    if waiting is None or waiting["reason"] == told:
+        return told
+    sentence = f"Waiting: {waiting['detail'].rstrip('.')}. {waiting['hint']}"
+    progress.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    return waiting["reason"]
 
 
 def _print(report: Report, *, as_json: bool) -> None:

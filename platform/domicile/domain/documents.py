@@ -131,7 +131,8 @@ class Stage(StrEnum):
 class JobItem:
     """One file of an ingest job. ``document_id`` and ``version_id`` are chosen at intake, so that every step can be repeated.
 
-    ``failure`` is the slug of the error class and ``failure_detail`` its sentence, never content.
+    ``failure`` is the slug of the error class and ``failure_detail`` its sentence, never content. A pending item that has them
+    waits for that component.
     """
 
     id: UUID

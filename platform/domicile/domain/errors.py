@@ -93,6 +93,12 @@ class ParserLimitExceeded(CallerError):
     hint = "Split or simplify the document, or ask the operator to raise the DOMICILE_PARSER_* limits."
 
 
+class DocumentWithdrawn(CallerError):
+    slug = "document-withdrawn"
+    title = "The document was withdrawn before this version of it was published"
+    hint = "Ingest it again if it is wanted after all."
+
+
 class IdempotencyConflict(CallerError):
     slug = "idempotency-conflict"
     title = "This idempotency key was used for a different request"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
@@ -51,6 +51,10 @@ class IntakeLimits:
         return None if upload.content.strip() else DocumentEmpty()
 
 
+#: The attributes that versions of one document have or will have.
+Known = Set[DocumentAttributes]
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where documents go and how they are marked; None keeps the mark that a document has."""
@@ -59,15 +63,20 @@ class Placement:
     classification: Classification | None
     groups: frozenset[UUID] | None
 
-    def attributes(self, document_id: UUID, published: Document | None) -> DocumentAttributes:
-        """A new document is internal and open to its tenant. An unmarked new version never loosens what the last one had."""
-        last = published.attributes if published else None
+    @property
+    def inherits(self) -> bool:
+        return self.classification is None or self.groups is None
+
+    def attributes(self, document_id: UUID, known: Known) -> DocumentAttributes:
+        """A new document is internal and open to its tenant. An unmarked new version never loosens what any other one has.
+
+        ``known`` holds the attributes of the published version and of those still to come. Which of these will be the last is
+        not certain yet, so the strictest of their marks is kept. Raises ``AlreadyExists`` where nobody is in the groups of all.
+        """
         classification = self.classification
         if classification is None:
-            classification = last.classification if last else Classification.INTERNAL
-        groups = self.groups
-        if groups is None:
-            groups = last.groups if last else frozenset()
+            classification = max((each.classification for each in known), default=Classification.INTERNAL)
+        groups = _shared_groups(known) if self.groups is None else self.groups
         place = self.collection
         return DocumentAttributes(place.tenant_id, document_id, place.id, place.region, classification, groups)
 
@@ -86,9 +95,13 @@ class Draft:
     def fail(self, error: CallerError) -> None:
         self.state, self.error = ItemState.FAILED, error
 
-    def compare(self, published: Document | None, placement: Placement) -> DocumentAttributes:
-        """Its attributes; the state turns to unchanged if just this is published already."""
-        attributes = placement.attributes(self.document_id, published)
+    def compare(self, published: Document | None, known: Known, placement: Placement) -> DocumentAttributes:
+        """Its attributes; the state turns to unchanged if just this is published already, and to failed if they are unclear."""
+        try:
+            attributes = placement.attributes(self.document_id, known)
+        except AlreadyExists as error:
+            self.fail(error)
+            return next(iter(known))  # Only for the record: what failed is never published.
         if (
             self.state is ItemState.PENDING
             and published is not None
@@ -96,6 +109,18 @@ class Draft:
         ):
             self.state = ItemState.UNCHANGED
         return attributes
+
+
+def _shared_groups(known: Known) -> frozenset[UUID]:
+    """The groups that every version is open to; none stands for everyone, so that it must not come out of two that differ."""
+    limited = [each.groups for each in known if each.groups]
+    shared = frozenset.intersection(*limited) if limited else frozenset[UUID]()
+    if limited and not shared:
+        raise AlreadyExists(
+            "Versions of this document for other groups are still to be ingested, so its groups have to be named.",
+            hint="Name its groups, or send it again when they are done.",
+        )
+    return shared
 
 
 def is_published(published: Document, attributes: DocumentAttributes, content_digest: bytes) -> bool:

@@ -6,6 +6,8 @@ Obligations, labelled where they are met:
 2. Originals are in the blob store, encrypted, before the job that names them exists; a failure leaves nothing behind.
 3. One transaction adds the job, its data keys and the audit event. From then on the job is never lost.
 4. One file that cannot be taken does not keep the others out.
+5. What a file without marks inherits is read in that transaction, in which no other job is added to the collection: of two
+   requests at the same time, neither may open what the other restricts.
 """
 
 from __future__ import annotations
@@ -13,12 +15,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
-from domicile.domain.documents import Collection, ItemState, Job, JobState
+from domicile.domain.documents import Collection, Document, DocumentAttributes, ItemState, Job, JobState
 from domicile.domain.errors import CallerError, NotFound, RegionRefused
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Region, clean_text
@@ -29,7 +32,7 @@ from domicile.ports.blobs import BlobStore
 from domicile.ports.clock import Clock
 from domicile.ports.jobs import JobQueue
 from domicile.ports.keys import KeyRing
-from domicile.ports.repositories import Database
+from domicile.ports.repositories import Database, UnitOfWork
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
@@ -69,7 +72,8 @@ class Intake:
     ) -> Job:
         """The job, with an item for each upload in its order; items that need no work are finished already.
 
-        Without ``classification`` or ``groups`` a document keeps those it has; a new one is internal and open to the tenant.
+        Without ``classification`` or ``groups`` a document keeps those that it has, or that its pending versions will have; a
+        new one is internal and open to the tenant.
         ``region``, if given, has to be where the collection is. With ``reject_single`` the only upload of a request raises
         what would otherwise be its item's failure. Raises ``Forbidden``, ``NotFound``, ``RegionRefused`` or ``CallerError``
         before anything is stored.
@@ -135,7 +139,7 @@ class Intake:
         accepted = False
         try:
             job = await self._spooled(caller, placement, drafts, spool)  # (2)
-            await self._record(caller, decision, placement.collection, job, spool)  # (3)
+            job = await self._record(caller, decision, placement, job, spool)  # (3)
             accepted = True
         finally:
             if not accepted:
@@ -144,8 +148,10 @@ class Intake:
 
     async def _spooled(self, caller: Caller, placement: Placement, drafts: Sequence[Draft], spool: Spool) -> Job:
         async with self._database.reading() as unit:
-            published = await unit.documents.many([draft.document_id for draft in drafts], caller.tenant.id)
-        placed = [(draft, draft.compare(published.get(draft.document_id), placement)) for draft in drafts]
+            published, known = await _versions(unit, caller.tenant.id, [draft.document_id for draft in drafts])
+        placed = [
+            (draft, draft.compare(published.get(draft.document_id), known[draft.document_id], placement)) for draft in drafts
+        ]
         job_id = self._clock.new_id()
         items = await spool.take(job_id, placed)
         pending = any(item.state is ItemState.PENDING for item in items)
@@ -159,12 +165,12 @@ class Intake:
             items=items,
         )
 
-    async def _record(self, caller: Caller, decision: Decision, collection: Collection, job: Job, spool: Spool) -> None:
+    async def _record(self, caller: Caller, decision: Decision, placement: Placement, job: Job, spool: Spool) -> Job:
         counts = Counter(item.state.value for item in job.items)
         event = self._gate.event(
             caller,
             Action.DOCUMENT_CREATE,
-            _resource(collection),
+            _resource(placement.collection),
             Outcome.PERMITTED,
             documents=tuple(item.document_id for item in job.items if item.state is ItemState.PENDING),
             policies=decision.policies,
@@ -172,10 +178,43 @@ class Intake:
             detail=(("job", str(job.id)), *sorted(counts.items())),
         )
         async with self._database.writing() as unit:
+            await unit.jobs.turn_to_add(job.collection_id)
+            job = await _placed_again(unit, placement, job)  # (5)
             await unit.keys.add_data_keys(spool.keys)
             await unit.jobs.add(job)
             await unit.audit.append(event)
             await unit.commit()
+        return job
+
+
+async def _placed_again(unit: UnitOfWork, placement: Placement, job: Job) -> Job:
+    """The job with the marks that its documents inherit by now; those found first still count, as they may have gone since."""
+    if not placement.inherits:
+        return job
+    pending = [item.document_id for item in job.items if item.state is ItemState.PENDING]
+    _, known = await _versions(unit, job.tenant_id, pending)
+    items = (
+        replace(item, attributes=placement.attributes(item.document_id, known[item.document_id] | {item.attributes}))
+        if item.state is ItemState.PENDING
+        else item
+        for item in job.items
+    )
+    return replace(job, items=tuple(items))
+
+
+async def _versions(
+    unit: UnitOfWork, tenant_id: UUID, document_ids: Sequence[UUID]
+) -> tuple[dict[UUID, Document], dict[UUID, set[DocumentAttributes]]]:
+    """The documents that are published, and the attributes of every version of each, published or pending.
+
+    Pending ones are read first: one that is published in between is then seen twice, and not missed.
+    """
+    pending = await unit.jobs.pending_of(tenant_id, document_ids)
+    published = await unit.documents.many(document_ids, tenant_id)
+    known: dict[UUID, set[DocumentAttributes]] = {document_id: set() for document_id in document_ids}
+    for attributes in (*(item.attributes for item in pending), *(document.attributes for document in published.values())):
+        known[attributes.document_id].add(attributes)
+    return published, known
 
 
 def _resource(collection: Collection) -> CollectionResource:

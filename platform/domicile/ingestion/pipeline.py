@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from domicile.domain.documents import ItemState, Job, JobItem, JobState, Stage
-from domicile.domain.errors import DecryptionFailed, DomicileError
+from domicile.domain.errors import DecryptionFailed, DependencyError, DomicileError
 from domicile.ingestion.chunking import Chunker
 from domicile.ingestion.drafts import is_published
 from domicile.ingestion.flow import ahead, in_order
@@ -70,11 +70,11 @@ class Pipeline:
         queue to run the job again.
         """
         job = await self._begin(job_id, tenant_id)
-        pending = await self._unsettled(job)
-        async with aclosing(ahead(self._embedded(ahead(self._windows(job, pending))))) as ready:
-            async for window, vectors in ready:
-                await self._publisher.store(job, window, vectors)
-        await self._end(job)
+        try:
+            await self._bring_to_an_end(job)
+        except DependencyError as error:
+            await self._note_wait(job, error)
+            raise
 
     async def abandon(self, job_id: UUID, tenant_id: UUID) -> None:
         """Fail what is still pending of a job that keeps breaking for a reason nobody foresaw, so that it ends."""
@@ -86,10 +86,10 @@ class Pipeline:
     async def sweep(self, grace: timedelta = timedelta(hours=1)) -> Swept:
         """Remove index points and blobs that belong to no current version and no pending item: leftovers of a crash.
 
-        Versions younger than ``grace`` are left alone, since a request under way elsewhere may be about to name them; pass
-        zero where no other process uses the stores.
+        Replies that are too old to be asked for again go as well. Versions younger than ``grace`` are left alone, since a
+        request under way elsewhere may be about to name them; pass zero where no other process uses the stores.
         """
-        return await sweep(self._stores, self._clock.now() - grace)
+        return await sweep(self._stores, self._clock.now(), grace)
 
     async def _begin(self, job_id: UUID, tenant_id: UUID) -> Job:
         async with self._stores.database.writing() as unit:
@@ -99,7 +99,32 @@ class Pipeline:
                 await unit.commit()
         return job
 
+    async def _bring_to_an_end(self, job: Job) -> None:
+        waited = any(item.failure for item in _pending(job))
+        pending = await self._unsettled(job)
+        async with aclosing(ahead(self._embedded(ahead(self._windows(job, pending))))) as ready:
+            async for window, vectors in ready:
+                await self._publisher.store(job, window, vectors)
+                if waited:  # Not before: what is stored shows that it is over.
+                    await self._set_waiting(job, None)
+                    waited = False
+        await self._end(job)
+
+    async def _note_wait(self, job: Job, error: DependencyError) -> None:
+        """Have everybody who follows a job of this tenant see what it waits for: they run one after another."""
+        with contextlib.suppress(DependencyError):  # It may be the database itself; then nobody can look either.
+            await self._set_waiting(job, error)
+
+    async def _set_waiting(self, job: Job, error: DependencyError | None) -> None:
+        reason, sentence = (error.slug, str(error)) if error else (None, None)
+        async with self._stores.database.writing() as unit:
+            await unit.jobs.set_waiting(job.tenant_id, reason, sentence)
+            await unit.commit()
+
     async def _end(self, job: Job) -> None:
+        async with self._stores.database.reading() as unit:
+            settled = await unit.jobs.get(job.tenant_id, job.id)
+        await self._publisher.clear(settled)
         async with self._stores.database.writing() as unit:
             if not await unit.jobs.pending(job.id, 1):
                 await unit.jobs.set_state(job.id, JobState.DONE)

@@ -13,7 +13,7 @@ from domicile.audit.events import Outcome
 from domicile.crypto.keys import DataKey
 from domicile.domain.actions import Action
 from domicile.domain.documents import ItemState, Job, JobItem, JobState, Stage
-from domicile.domain.errors import NotFound
+from domicile.domain.errors import NotFound, StorageFull
 from domicile.domain.principals import Caller
 from domicile.ingestion.sealing import unseal_title
 from domicile.policy.request import OwnedResource
@@ -22,6 +22,19 @@ from domicile.ports.repositories import Database
 
 #: What each stage of a pending item counts for. Embedding is most of the work, whatever the document.
 _SHARE = {Stage.STORED: 0.0, Stage.PARSED: 0.1, Stage.EMBEDDED: 0.9, Stage.PUBLISHED: 1.0}
+
+#: What to do about a component that a job waits for, by the slug of its error.
+_WHAT_TO_DO = {StorageFull.slug: "Free some space; the job then goes on by itself."}
+_CHECK_IT = "Check that it runs; the job then goes on by itself."
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a job waits for: ``reason`` is the slug of the component's error, the others a sentence each for people."""
+
+    reason: str
+    detail: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class ItemView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """``progress`` goes from 0 to 1 and never back; failed items count as done."""
+    """``progress`` goes from 0 to 1 and never back; failed items count as done. A job that waits is tried again by itself."""
 
     id: UUID
     state: JobState
@@ -47,6 +60,7 @@ class JobView:
     unchanged: int
     failed: int
     progress: float
+    waiting: Waiting | None
     items: tuple[ItemView, ...]
 
 
@@ -122,8 +136,18 @@ def _view(job: Job, sources: dict[UUID, str]) -> JobView:
         unchanged=counts[ItemState.UNCHANGED],
         failed=counts[ItemState.FAILED],
         progress=round(done / len(job.items), 4) if job.items else 1.0,
-        items=tuple(
-            ItemView(sources.get(item.id, ""), item.document_id, item.state, item.stage, item.failure, item.failure_detail)
-            for item in job.items
-        ),
+        waiting=next((_waiting(item) for item in job.items if item.state is ItemState.PENDING and item.failure), None),
+        items=tuple(_item_view(item, sources.get(item.id, "")) for item in job.items),
     )
+
+
+def _waiting(item: JobItem) -> Waiting:
+    reason = item.failure or ""
+    return Waiting(reason, item.failure_detail or "", _WHAT_TO_DO.get(reason, _CHECK_IT))
+
+
+def _item_view(item: JobItem, source: str) -> ItemView:
+    """A pending item has not failed, whatever it waits for."""
+    failed = item.state is ItemState.FAILED
+    failure, detail = (item.failure, item.failure_detail) if failed else (None, None)
+    return ItemView(source, item.document_id, item.state, item.stage, failure, detail)

@@ -5,6 +5,7 @@ Obligations, labelled where they are met:
 1. Every point and the text are stored, encrypted, before the version becomes visible.
 2. One transaction makes the versions visible, finishes their items and records the events.
 3. What a version replaced is removed after that, never before. If it does not come to that, the sweep does it.
+4. Only what is pending is settled or published: an item may have been settled by a withdrawal, or by another run of the job.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from domicile.audit.events import AuditEvent, Outcome
 from domicile.crypto.context import Part
 from domicile.domain.actions import Action
 from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem
-from domicile.domain.errors import DomicileError
+from domicile.domain.errors import DocumentWithdrawn, DomicileError
 from domicile.ingestion.flow import all_of
 from domicile.ingestion.reading import ReadDocument
 from domicile.ingestion.sealing import blob_key, blob_keys, chunk_id, seal_chunk, seal_part, seal_title
@@ -60,18 +61,25 @@ class Publisher:
         async with self._database.writing() as unit:
             if await _is_current(unit, item):
                 return
-            await unit.jobs.finish(item.id, ItemState.UNCHANGED)
+            await unit.jobs.finish(item.id, ItemState.UNCHANGED)  # (4)
             await unit.commit()
         await self._remove([item])
+
+    async def clear(self, job: Job) -> None:
+        """Remove what a run may have stored of versions whose document was withdrawn meanwhile."""
+        withdrawn = [item for item in job.items if item.failure == DocumentWithdrawn.slug]
+        if withdrawn:
+            self._keys.forget(job.tenant_id, [item.data_key_id for item in withdrawn])
+            await self._remove(withdrawn)
 
     async def fail(self, job: Job, item: JobItem, error: DomicileError) -> None:
         """Settle an item that cannot be ingested. Its data key stays: the job's reader is told which file it was."""
         async with self._database.writing() as unit:
             if await _is_current(unit, item):
                 return
-            await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error))
-            await unit.audit.append(self._event(job, item, Outcome.FAILED, error.slug))
-            await unit.commit()
+            if await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error)):  # (4)
+                await unit.audit.append(self._event(job, item, Outcome.FAILED, error.slug))
+                await unit.commit()
         await self._remove([item])
 
     def _points(self, window: Window, vectors: Vector) -> list[IndexPoint]:
@@ -97,10 +105,11 @@ class Publisher:
         replaced: list[tuple[JobItem, DocumentVersion]] = []
         async with self._database.writing() as unit:  # (2)
             for document in done:
+                if not await unit.jobs.finish(document.item.id, ItemState.ADDED):  # (4)
+                    continue
                 version = await unit.documents.publish(self._document(document))
                 if version is not None:
                     replaced.append((document.item, version))
-                await unit.jobs.finish(document.item.id, ItemState.ADDED)
                 await unit.audit.append(self._event(job, document.item, Outcome.PERMITTED))
             await unit.commit()
         self._keys.forget(job.tenant_id, [version.data_key_id for _, version in replaced])

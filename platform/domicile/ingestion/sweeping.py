@@ -1,27 +1,31 @@
-"""Removing what a crash left in the stores: invisible and unreadable already, but taking up room."""
+"""Removing what only takes up room: what a crash left in the stores, unreadable already, and replies that are too old."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from domicile.ingestion.stores import Stores
+from domicile.ports.repositories import REPLY_LIFETIME, Database
 
-#: Blobs that are deleted in one call.
+#: Blobs that are deleted in one call, and replies in one transaction, so that no other writer waits long.
 _BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many versions lost their points, and how many blobs were removed."""
+    """How many versions lost their points, and how many blobs and idempotent replies were removed."""
 
     versions: int
     blobs: int
+    replies: int
 
 
-async def sweep(stores: Stores, made_before: datetime) -> Swept:
-    """Remove points and blobs of versions made before that time which nothing names."""
+async def sweep(stores: Stores, now: datetime, grace: timedelta) -> Swept:
+    """Remove points and blobs of versions older than ``grace`` which nothing names, and replies past their lifetime."""
+    replies = await _forget_replies(stores.database, now - REPLY_LIFETIME)
+    made_before = now - grace
     async with stores.database.reading() as unit:
         live = await unit.documents.live_versions()
     dead = [version for version in await stores.index.version_ids() if version not in live and _made(version) <= made_before]
@@ -36,7 +40,18 @@ async def sweep(stores: Stores, made_before: datetime) -> Swept:
             await stores.blobs.delete(batch)
             removed, batch = removed + len(batch), []
     await stores.blobs.delete(batch)
-    return Swept(len(dead), removed + len(batch))
+    return Swept(len(dead), removed + len(batch), replies)
+
+
+async def _forget_replies(database: Database, added_before: datetime) -> int:
+    forgotten = 0
+    while True:
+        async with database.writing() as unit:
+            batch = await unit.idempotency.delete_before(added_before, _BATCH)
+            await unit.commit()
+        forgotten += batch
+        if batch < _BATCH:
+            return forgotten
 
 
 def _made(version_id: UUID) -> datetime:

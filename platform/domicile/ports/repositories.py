@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 from uuid import UUID
@@ -17,6 +17,9 @@ from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
 from domicile.policy.scope import RetrievalScope
+
+#: How long a reply is kept at least for whoever sends the same write again: longer than any client retries.
+REPLY_LIFETIME = timedelta(days=1)
 
 
 class TenantRepository(Protocol):
@@ -135,6 +138,13 @@ class DocumentRepository(Protocol):
 
 
 class JobRepository(Protocol):
+    async def turn_to_add(self, collection_id: UUID) -> None:
+        """Wait for other units that add jobs to the collection, and keep later ones waiting until this one ends.
+
+        What is read after this cannot be changed by a job that is added at the same time.
+        """
+        ...
+
     async def add(self, job: Job) -> None:
         """With its items."""
         ...
@@ -147,11 +157,25 @@ class JobRepository(Protocol):
         """The next items that are not finished, in order."""
         ...
 
+    async def pending_of(self, tenant_id: UUID, document_ids: Sequence[UUID]) -> Sequence[JobItem]:
+        """The items of any job that are not finished and will publish one of these documents."""
+        ...
+
     async def set_stage(self, item_ids: Sequence[UUID], stage: Stage) -> None: ...
 
     async def finish(
         self, item_id: UUID, state: ItemState, *, failure: str | None = None, failure_detail: str | None = None
-    ) -> None: ...
+    ) -> bool:
+        """Settle a pending item; gives False, and changes nothing, for one that is settled already."""
+        ...
+
+    async def fail_pending(self, tenant_id: UUID, document_id: UUID, failure: str, failure_detail: str) -> Sequence[JobItem]:
+        """Settle every pending item of the document as failed; gives those, as they are now."""
+        ...
+
+    async def set_waiting(self, tenant_id: UUID, failure: str | None, failure_detail: str | None) -> None:
+        """Note what the tenant's pending items wait for; None for nothing any more."""
+        ...
 
     async def set_state(self, job_id: UUID, state: JobState) -> None: ...
 
@@ -221,6 +245,10 @@ class IdempotencyRepository(Protocol):
     async def get(self, principal_id: UUID, key: str) -> IdempotentReply | None: ...
 
     async def add(self, principal_id: UUID, key: str, reply: IdempotentReply, at: datetime) -> None: ...
+
+    async def delete_before(self, at: datetime, limit: int) -> int:
+        """Forget at most so many replies that were added before that time; gives how many."""
+        ...
 
 
 class AuditAppender(Protocol):

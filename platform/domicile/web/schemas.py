@@ -115,6 +115,14 @@ class JobItemOut(msgspec.Struct):
     detail: str | None
 
 
+class WaitingOut(msgspec.Struct):
+    """``reason`` is the slug of a problem's type, ``detail`` its sentence and ``hint`` one on what to do."""
+
+    reason: str
+    detail: str
+    hint: str
+
+
 class JobOut(msgspec.Struct):
     id: UUID
     state: str
@@ -123,6 +131,7 @@ class JobOut(msgspec.Struct):
     unchanged: int
     failed: int
     progress: Annotated[float, Meta(description="From 0 to 1")]
+    waiting: Annotated[WaitingOut | None, Meta(description="What the job waits for; null if it does not")]
     items: list[JobItemOut]
 
 
@@ -231,6 +240,7 @@ def job_out(view: JobView) -> JobOut:
         unchanged=view.unchanged,
         failed=view.failed,
         progress=view.progress,
+        waiting=WaitingOut(waiting.reason, waiting.detail, waiting.hint) if (waiting := view.waiting) else None,
         items=items,
     )
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
-from domicile.cli import documents
-from domicile.cli.documents import _batches, _source, _unsendable, _unsent, _walk
+from domicile.cli import connection, documents
+from domicile.cli.documents import Report, _batches, _follow, _source, _unsendable, _unsent, _walk
 
 
 @pytest.fixture
@@ -92,3 +96,29 @@ def test_a_file_that_cannot_be_sent_is_told(folder: Path, monkeypatch: pytest.Mo
     assert (broken["source"], broken["failure"]) == ("handbook/\\udcff.md", "file-unreadable")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert "read" in _unsendable(path, "handbook/a.md")
+
+
+def test_what_a_job_waits_for_is_said_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, also where there is no bar; then the files are counted as ever."""
+    full = {"reason": "storage-full", "detail": "Too little disk space is left.", "hint": "Free some space."}
+    states = [
+        _job("running", None),
+        *[_job("running", full), _job("running", None)] * 2,
+        _job("running", {"reason": "embedder-unavailable", "detail": "The model is not available", "hint": "Check it."}),
+        _job("done", None, added=1),
+    ]
+    monkeypatch.setattr(connection, "events", lambda *_, **__: (("progress", state) for state in states))
+    report = Report()
+    with Progress(console=Console(stderr=True, width=40), disable=True) as progress:
+        _follow(httpx2.Client(), _job("queued", None), report, progress, progress.add_task("", total=1), 0)
+    said = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert said == [
+        "Waiting: Too little disk space is left. Free some space.",
+        "Waiting: The model is not available. Check it.",
+    ]
+    assert report.added == 1
+
+
+def _job(state: str, waiting: dict[str, str] | None, added: int = 0) -> dict[str, Any]:
+    counts = {"total": 1, "added": added, "unchanged": 0, "failed": 0}
+    return {"id": "1", "state": state, "progress": float(added), "waiting": waiting, "items": [], **counts}

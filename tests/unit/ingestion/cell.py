@@ -35,7 +35,7 @@ from domicile.policy.scope import Everything, RetrievalScope
 ALL = RetrievalScope(Everything(), (), "")
 ACME, GLOBEX = tenant("acme"), tenant("globex")
 HANDBOOK, FOREIGN = collection("handbook", ACME), collection("handbook", GLOBEX)
-FINANCE = group("finance", ACME)
+FINANCE, BOARD = group("finance", ACME), group("board", ACME)
 ADMIN = principal("ada", ACME, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
 MEMBER = principal("mia", ACME)
 RIVAL = principal("gil", GLOBEX, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
@@ -91,7 +91,8 @@ class IngestCell:
                 await unit.tenants.add(owner)
             for person in (ADMIN, MEMBER, RIVAL):
                 await unit.principals.add(person, None)
-            await unit.principals.add_group(FINANCE)
+            for circle in (FINANCE, BOARD):
+                await unit.principals.add_group(circle)
             for place in (HANDBOOK, FOREIGN):
                 await unit.collections.add(place)
             await unit.commit()
@@ -127,6 +128,18 @@ class IngestCell:
     async def key_rows(self, *key_ids: UUID) -> set[UUID]:
         async with self.database.reading() as unit:
             return set(await unit.keys.data_keys(ACME.id, key_ids))
+
+    async def withdraw_during(self, store: object, method: str, item: JobItem) -> None:
+        """Have the document withdrawn right after the next call of that store's method, in the middle of a run."""
+        call = getattr(store, method)
+
+        async def and_withdraw(*arguments: object) -> object:
+            result = await call(*arguments)
+            setattr(store, method, call)
+            await self.withdrawal.delete(self.admin, item.document_id)
+            return result
+
+        setattr(store, method, and_withdraw)
 
     async def sweep_everything(self) -> None:
         await self.pipeline.sweep(timedelta(0))

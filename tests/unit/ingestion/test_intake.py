@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
-from tests.unit.ingestion.cell import ACME, FINANCE, FOREIGN, HANDBOOK, IngestCell, with_limits
+from tests.unit.ingestion.cell import ACME, BOARD, FINANCE, FOREIGN, HANDBOOK, IngestCell, with_limits
 
 from domicile.audit.events import Outcome
 from domicile.crypto.context import Part
@@ -99,6 +99,61 @@ async def test_an_unmarked_new_version_keeps_its_marks(cell: IngestCell) -> None
     (item,) = (await cell.submit(("a.txt", "two"))).items
     assert item.attributes.classification is Classification.RESTRICTED
     assert item.attributes.groups == {FINANCE.id}
+
+
+async def test_an_unmarked_upload_keeps_the_marks_of_a_version_that_waits(cell: IngestCell) -> None:
+    """The first version may still be on its way when the second one comes."""
+    await cell.submit(("a.txt", "one"), classification=Classification.RESTRICTED, groups=["finance"])
+    (item,) = (await cell.submit(("a.txt", "two"))).items
+    assert (item.attributes.classification, item.attributes.groups) == (Classification.RESTRICTED, {FINANCE.id})
+
+
+async def test_of_published_and_waiting_marks_the_strictest_are_kept(cell: IngestCell) -> None:
+    """The version that waits may fail, and then what is published would have been opened."""
+    await cell.ingest(("a.txt", "one"), classification=Classification.RESTRICTED, groups=["finance", "board"])
+    await cell.submit(("a.txt", "two"), classification=Classification.PUBLIC, groups=["board"])
+    (item,) = (await cell.submit(("a.txt", "three"))).items
+    assert (item.attributes.classification, item.attributes.groups) == (Classification.RESTRICTED, {BOARD.id})
+    (marked,) = (await cell.submit(("a.txt", "four"), classification=Classification.PUBLIC, groups=[])).items
+    assert (marked.attributes.classification, marked.attributes.groups) == (Classification.PUBLIC, frozenset())
+
+
+async def test_an_unmarked_upload_between_two_groups_has_to_name_its_own(cell: IngestCell) -> None:
+    """No group may read both versions, and no group at all would mean everyone. The other file is taken."""
+    await cell.ingest(("a.txt", "one"), groups=["finance"])
+    await cell.submit(("a.txt", "two"), groups=["board"])
+    job = await cell.submit(("a.txt", "three"), ("b.txt", "three"))
+    assert [(item.state, item.failure) for item in job.items] == [
+        (ItemState.FAILED, "already-exists"),
+        (ItemState.PENDING, None),
+    ]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+async def test_of_two_requests_at_once_neither_opens_what_the_other_restricts(cell: IngestCell, settled: bool) -> None:
+    """The marked one is accepted, perhaps even published, while the unmarked one is on its way to be recorded."""
+    put = cell.blobs.put
+
+    async def overtaken(key: str, envelope: bytes) -> None:
+        cell.blobs.put = put  # type: ignore[method-assign]
+        act = cell.ingest if settled else cell.submit
+        await act(("a.txt", "one"), classification=Classification.RESTRICTED, groups=["finance"])
+        await put(key, envelope)
+
+    cell.blobs.put = overtaken  # type: ignore[method-assign]
+    job = await cell.submit(("a.txt", "two"))
+    await cell.pipeline.run(job.id, ACME.id)
+    (document,) = await cell.documents() if settled else [await cell.document(job.items[0])]
+    assert (document.attributes.classification, document.attributes.groups) == (Classification.RESTRICTED, {FINANCE.id})
+
+
+async def test_a_withdrawal_in_between_does_not_open_an_unmarked_upload(cell: IngestCell) -> None:
+    """It was accepted for a restricted document, and stays so when that is gone before the job is recorded."""
+    marks = {"classification": Classification.RESTRICTED, "groups": ["finance"]}
+    (old,) = (await cell.ingest(("a.txt", "one"), **marks)).items
+    await cell.withdraw_during(cell.blobs, "put", old)
+    (item,) = (await cell.submit(("a.txt", "two"))).items
+    assert (item.attributes.classification, item.attributes.groups) == (Classification.RESTRICTED, {FINANCE.id})
 
 
 async def test_an_unchanged_document_is_recognised(cell: IngestCell) -> None:

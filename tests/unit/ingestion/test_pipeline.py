@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.unit.ingestion.cell import ACME, ADMIN, HANDBOOK, IngestCell
+from tests.unit.ingestion.cell import ACME, ADMIN, FOREIGN, HANDBOOK, IngestCell
 
 from domicile.audit.events import Outcome
 from domicile.crypto.context import EncryptionContext, Part
@@ -23,7 +23,10 @@ from domicile.domain.errors import (
     StorageFull,
     VectorIndexUnavailable,
 )
+from domicile.ingestion import sweeping
+from domicile.ingestion.intake import Upload
 from domicile.ingestion.sealing import blob_key, unseal_part, unseal_title
+from domicile.ports.repositories import REPLY_LIFETIME, IdempotentReply
 
 LONG = "# Long\n\n" + "\n\n".join(f"Paragraph {number} says {'something ' * 60}." for number in range(40))
 
@@ -145,6 +148,23 @@ async def test_a_full_disk_while_text_is_stored_publishes_nothing(cell: IngestCe
     assert len(await cell.documents()) == 1
 
 
+async def test_what_a_job_waits_for_is_noted_until_there_is_progress(cell: IngestCell) -> None:
+    """Also at the jobs of its tenant behind it, which wait for the same, and at nobody else's."""
+    jobs = [await cell.submit((name, name)) for name in ("a.txt", "b.txt")]
+    foreign = await cell.intake.submit(cell.rival, FOREIGN.id, [Upload("a.txt", b"a")])
+    cell.index.broken = True
+    for _ in range(2):
+        with pytest.raises(VectorIndexUnavailable):
+            await cell.pipeline.run(jobs[0].id, ACME.id)
+        views = [await cell.progress.get(cell.admin, job.id) for job in jobs]
+        assert [view.waiting and view.waiting.reason for view in views] == ["vector-index-unavailable"] * 2
+    assert (await cell.progress.get(cell.rival, foreign.id)).waiting is None
+    cell.index.broken = False
+    await cell.pipeline.run(jobs[0].id, ACME.id)
+    assert [(await cell.progress.get(cell.admin, job.id)).waiting for job in jobs] == [None, None]
+    assert (await cell.job(jobs[0].id)).items[0].failure is None
+
+
 async def test_an_interrupted_run_is_resumed_without_leftovers(cell: IngestCell) -> None:
     """Cancelled between two windows: the finished documents stay, the rest comes with the next run, each exactly once."""
     job = await cell.submit(*[(f"{number}.txt", f"Document {number}.") for number in range(12)], ("long.md", LONG))
@@ -249,3 +269,18 @@ async def test_the_sweep_removes_points_of_an_unpublished_version(cell: IngestCe
     swept = await cell.pipeline.sweep(timedelta(0))
     assert swept.versions == 1
     assert list(cell.index.points.values()) == [point]
+
+
+async def test_the_sweep_forgets_replies_that_are_too_old(cell: IngestCell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In as many transactions as it takes; whoever sends a write again within the lifetime still gets its answer."""
+    monkeypatch.setattr(sweeping, "_BATCH", 2)
+    reply, now = IdempotentReply(b"digest", 202, b"id"), cell.clock.now()
+    added = {f"old-{number}": now - REPLY_LIFETIME - timedelta(seconds=1) for number in range(5)}
+    async with cell.database.writing() as unit:
+        for key, at in {**added, "young": now - REPLY_LIFETIME}.items():
+            await unit.idempotency.add(ADMIN.id, key, reply, at)
+        await unit.commit()
+    assert (await cell.pipeline.sweep(timedelta(0))).replies == 5
+    async with cell.database.reading() as unit:
+        assert [await unit.idempotency.get(ADMIN.id, key) for key in added] == [None] * 5
+        assert await unit.idempotency.get(ADMIN.id, "young") == reply

@@ -11,9 +11,16 @@ from tests.unit.ingestion.cell import ACME, IngestCell
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.documents import ItemState, JobState, Stage
-from domicile.domain.errors import AuditUnavailable, DocumentCorrupt, Forbidden, NotFound
+from domicile.domain.errors import (
+    AuditUnavailable,
+    DocumentCorrupt,
+    Forbidden,
+    NotFound,
+    StorageFull,
+    VectorIndexUnavailable,
+)
 from domicile.domain.values import Role
-from domicile.ingestion.progress import JobView
+from domicile.ingestion.progress import JobView, Waiting
 
 
 async def test_a_new_job_stands_at_nothing(cell: IngestCell) -> None:
@@ -93,3 +100,44 @@ async def test_watching_shows_each_change_until_the_job_is_done(cell: IngestCell
     assert [view.progress for view in views] == sorted(view.progress for view in views)
     assert (views[-1].state, views[-1].added, views[-1].progress) == (JobState.DONE, 16, 1.0)
     assert len([event for event in cell.log.events if event.action is Action.JOB_READ]) == 1
+
+
+async def test_a_full_disk_of_the_index_is_what_a_job_waits_for(cell: IngestCell) -> None:
+    """The view names the reason, says what is wrong and what to do; no item has failed, and afterwards nothing is left."""
+    job = await cell.submit(("a.txt", "a"))
+    upsert = cell.index.upsert
+
+    async def full(points: object) -> None:
+        raise StorageFull("Too little disk space is left for the vector index.")
+
+    cell.index.upsert = full  # type: ignore[method-assign,assignment]
+    with pytest.raises(StorageFull):
+        await cell.pipeline.run(job.id, ACME.id)
+    view = await cell.progress.get(cell.admin, job.id)
+    assert view.waiting == Waiting(
+        "storage-full",
+        "Too little disk space is left for the vector index.",
+        "Free some space; the job then goes on by itself.",
+    )
+    assert (view.failed, view.items[0].failure, view.items[0].detail) == (0, None, None)
+    cell.index.upsert = upsert  # type: ignore[method-assign]
+    await cell.pipeline.run(job.id, ACME.id)
+    view = await cell.progress.get(cell.admin, job.id)
+    assert (view.state, view.waiting, view.items[0].failure) == (JobState.DONE, None, None)
+
+
+async def test_whoever_watches_a_job_is_shown_what_it_waits_for(cell: IngestCell) -> None:
+    """While it waits, and that it goes on."""
+    job = await cell.submit(("a.txt", "a"))
+    cell.index.broken = True
+    views = cell.progress.watch(cell.admin, job.id)
+    assert (await anext(views)).waiting is None
+    with pytest.raises(VectorIndexUnavailable):
+        await cell.pipeline.run(job.id, ACME.id)
+    waiting = (await anext(views)).waiting
+    assert waiting is not None
+    assert waiting.hint == "Check that it runs; the job then goes on by itself."
+    cell.index.broken = False
+    await cell.pipeline.run(job.id, ACME.id)
+    *_, last = [view async for view in views]
+    assert (last.state, last.waiting) == (JobState.DONE, None)

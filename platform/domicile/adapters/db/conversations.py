@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, tuple_, update
 
-from domicile.adapters.db.schema import conversations, data_keys, exchanges, idempotent_replies
+from domicile.adapters.db.schema import UtcDateTime, conversations, data_keys, exchanges, idempotent_replies
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.errors import NotFound
@@ -34,6 +34,13 @@ _ADD_REPLY = insert(idempotent_replies)
 _REPLY = select(idempotent_replies).where(
     idempotent_replies.c.principal_id == bindparam("principal_id"), idempotent_replies.c.key == bindparam("key")
 )
+_REPLY_ID = (idempotent_replies.c.principal_id, idempotent_replies.c.key)
+_OLD_REPLIES = (
+    select(*_REPLY_ID)
+    .where(idempotent_replies.c.created_at < bindparam("before", type_=UtcDateTime))
+    .limit(bindparam("at_most"))
+)
+_DELETE_REPLIES = delete(idempotent_replies).where(tuple_(*_REPLY_ID).in_(_OLD_REPLIES))
 
 
 class SqlConversations:
@@ -114,6 +121,9 @@ class SqlIdempotency:
                 "created_at": at,
             },
         )
+
+    async def delete_before(self, at: datetime, limit: int) -> int:
+        return await self._transaction.run(_DELETE_REPLIES, {"before": at, "at_most": limit})
 
 
 def _conversation(row: Row[Any]) -> Conversation:

@@ -8,22 +8,44 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
-from domicile.adapters.db.schema import job_items, jobs
+from domicile.adapters.db.schema import collections, job_items, jobs
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import DocumentAttributes, ItemState, Job, JobItem, JobState, Stage
 from domicile.domain.errors import NotFound
 from domicile.domain.values import Classification, Region
 
+# Only PostgreSQL takes the lock, a weak one that keeps no reference to the collection waiting; SQLite's writer is alone.
+_TURN = select(collections.c.id).where(collections.c.id == bindparam("id")).with_for_update(key_share=True)
 _ADD_JOB = insert(jobs)
 _ADD_ITEM = insert(job_items)
 _JOB = select(jobs).where(jobs.c.tenant_id == bindparam("tenant_id"), jobs.c.id == bindparam("id"))
 _ITEMS = select(job_items).where(job_items.c.job_id == bindparam("job_id")).order_by(job_items.c.ordinal)
 _PENDING = _ITEMS.where(job_items.c.state == ItemState.PENDING.value).limit(bindparam("at_most"))
+_PENDING_OF = select(job_items).where(
+    job_items.c.state == ItemState.PENDING.value,
+    job_items.c.tenant_id == bindparam("tenant_id"),
+    job_items.c.document_id.in_(bindparam("document_ids", expanding=True)),
+)
 _SET_STAGE = update(job_items).where(job_items.c.id == bindparam("item_id")).values(stage=bindparam("stage"))
 _FINISH = (
     update(job_items)
-    .where(job_items.c.id == bindparam("item_id"))
+    .where(job_items.c.id == bindparam("item_id"), job_items.c.state == ItemState.PENDING.value)
     .values(state=bindparam("state"), failure=bindparam("failure"), failure_detail=bindparam("failure_detail"))
+)
+_FAIL_PENDING = (
+    update(job_items)
+    .where(
+        job_items.c.state == ItemState.PENDING.value,
+        job_items.c.tenant_id == bindparam("of_tenant"),
+        job_items.c.document_id == bindparam("of_document"),
+    )
+    .values(state=ItemState.FAILED.value, failure=bindparam("failure"), failure_detail=bindparam("failure_detail"))
+    .returning(job_items)
+)
+_SET_WAITING = (
+    update(job_items)
+    .where(job_items.c.state == ItemState.PENDING.value, job_items.c.tenant_id == bindparam("of_tenant"))
+    .values(failure=bindparam("failure"), failure_detail=bindparam("failure_detail"))
 )
 _SET_STATE = update(jobs).where(jobs.c.id == bindparam("job_id")).values(state=bindparam("state"))
 _UNFINISHED = (
@@ -36,6 +58,9 @@ class SqlJobs:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+
+    async def turn_to_add(self, collection_id: UUID) -> None:
+        await self._transaction.first(_TURN, {"id": collection_id})
 
     async def add(self, job: Job) -> None:
         await self._transaction.run(
@@ -71,6 +96,10 @@ class SqlJobs:
         rows = await self._transaction.all(_PENDING, {"job_id": job_id, "at_most": limit})
         return [_item(row) for row in rows]
 
+    async def pending_of(self, tenant_id: UUID, document_ids: Sequence[UUID]) -> Sequence[JobItem]:
+        which = {"tenant_id": tenant_id, "document_ids": list(document_ids)}
+        return [_item(row) for row in await self._transaction.all(_PENDING_OF, which)]
+
     async def set_stage(self, item_ids: Sequence[UUID], stage: Stage) -> None:
         if item_ids:
             rows = [{"item_id": item_id, "stage": stage.value} for item_id in item_ids]
@@ -78,11 +107,18 @@ class SqlJobs:
 
     async def finish(
         self, item_id: UUID, state: ItemState, *, failure: str | None = None, failure_detail: str | None = None
-    ) -> None:
-        await self._transaction.run(
-            _FINISH,
-            {"item_id": item_id, "state": state.value, "failure": failure, "failure_detail": failure_detail},
-        )
+    ) -> bool:
+        values = {"item_id": item_id, "state": state.value, "failure": failure, "failure_detail": failure_detail}
+        return await self._transaction.run(_FINISH, values) > 0
+
+    async def fail_pending(self, tenant_id: UUID, document_id: UUID, failure: str, failure_detail: str) -> Sequence[JobItem]:
+        which = {"of_tenant": tenant_id, "of_document": document_id}
+        rows = await self._transaction.all(_FAIL_PENDING, {**which, "failure": failure, "failure_detail": failure_detail})
+        return [_item(row) for row in rows]
+
+    async def set_waiting(self, tenant_id: UUID, failure: str | None, failure_detail: str | None) -> None:
+        values = {"of_tenant": tenant_id, "failure": failure, "failure_detail": failure_detail}
+        await self._transaction.run(_SET_WAITING, values)
 
     async def set_state(self, job_id: UUID, state: JobState) -> None:
         await self._transaction.run(_SET_STATE, {"job_id": job_id, "state": state.value})

@@ -1,4 +1,8 @@
-"""Weights on disk: known by their digest before a byte of them is interpreted."""
+"""Weights on disk: known by one digest of every file that is loaded, before a byte of them is interpreted.
+
+The digest is what ``sha256sum`` gives for its own listing of ``FILES``, so that anybody can compute it in the folder:
+``sha256sum FILE … | sha256sum``.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,17 @@ import msgspec
 
 from domicile.domain.errors import WeightsUntrusted
 
-#: SHA-256 of ``model.safetensors`` in the packaged all-MiniLM-L6-v2.
-PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+#: Every file of a model that is read, here or by the encoder: each decides which vectors come out. In the order of the digest.
+FILES = (
+    "1_Pooling/config.json",
+    "config.json",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+)
+#: The digest of the packaged all-MiniLM-L6-v2.
+PACKAGED_SHA256 = "f30672685ec90a3dcb55a1dc6f8e2770aef8c35379a15dc32dba46681d570100"
 #: Tokens, where the model declares no window.
 _USUAL_WINDOW = 512
 #: The steps of a model that are computed; one with another step would give other vectors than its authors'.
@@ -71,10 +84,22 @@ def _verified(folder: Path, sha256: str, name: str) -> Weights:
 
 
 def _check_digest(folder: Path, declared: str) -> None:
-    with (folder / "model.safetensors").open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != declared:
-        raise WeightsUntrusted(f"The weights in {folder} have the digest {found}, not {declared}.")
+    digests = {name: _digest(folder / name) for name in FILES}
+    listing = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+    found = hashlib.sha256(listing.encode()).hexdigest()
+    if found == declared:
+        return
+    if digests["model.safetensors"] == declared:
+        raise WeightsUntrusted(
+            f"The declared digest covers model.safetensors alone and not the tokenizer and configuration in {folder}.",
+            hint=f"Check these files, then set DOMICILE_EMBEDDING_SHA256 to {found}, which covers them all.",
+        )
+    raise WeightsUntrusted(f"The weights in {folder} have the digest {found}, not {declared}.")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_steps(folder: Path) -> None:

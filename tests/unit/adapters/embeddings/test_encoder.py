@@ -10,7 +10,7 @@ import torch
 
 from domicile.adapters.embeddings.bert import Bert, bert_shape, read_config
 from domicile.adapters.embeddings.encoder import Encoder, any_architecture
-from domicile.adapters.embeddings.weights import verified_weights
+from domicile.adapters.embeddings.weights import FILES, verified_weights
 
 WINDOW = 256
 TEXTS = ["short", "a text of some more words than the others have " * 3, "", "and one more"]
@@ -87,3 +87,27 @@ def test_the_counter_of_the_chunker_is_the_models_own_tokeniser(folder):
     weights = verified_weights()
     assert json.loads(weights.tokenizer_json) == json.loads((folder / "tokenizer.json").read_text("utf-8"))
     assert weights.window == WINDOW
+
+
+@pytest.fixture
+def digested(folder, tmp_path):
+    """The model's folder without any file that its digest does not cover."""
+    for name in FILES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(folder / name)
+    return tmp_path
+
+
+def test_no_file_outside_the_digest_decides_a_vector(encoder, digested):
+    """With only the files that it covers the vectors are the same."""
+    alone = Encoder(digested, window=WINDOW, dtype="float32", threads=1)
+    np.testing.assert_array_equal(alone.encode(TEXTS), encoder.encode(TEXTS))
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_nor_does_one_where_the_model_is_left_to_its_own_library(folder, digested):
+    """Which could look for more than it is told to."""
+    ids = torch.tensor([[101, 2129, 2116, 2420, 102]])
+    alone, whole = (any_architecture(each, torch.float32)(ids, torch.ones_like(ids)) for each in (digested, folder))
+    torch.testing.assert_close(alone, whole, atol=0, rtol=0)

@@ -43,3 +43,20 @@ async def test_following_a_job_ends_when_it_is_done(cell: MemoryCell) -> None:
     jobs = [json.loads(block[1].removeprefix("data: ")) for block in blocks]
     assert [job["progress"] for job in jobs] == sorted(job["progress"] for job in jobs)
     assert (jobs[-1]["state"], jobs[-1]["progress"]) == ("done", 1.0)
+
+
+async def test_a_job_says_what_it_waits_for(cell: MemoryCell) -> None:
+    """By the slug of a problem, which is stable, and in sentences that hold no content; null when it waits for nothing."""
+    tenant_id = (await cell.caller("ada")).tenant.id
+    async with cell.queue.turn(tenant_id):
+        path = f"/v1/jobs/{await _job_id(cell, 'waiting.md')}"
+        assert (await client(cell, "ada").get(path)).json()["waiting"] is None
+        async with cell.database.writing() as unit:
+            await unit.jobs.set_waiting(tenant_id, "storage-full", "The storage is full")
+            await unit.commit()
+        answered = await client(cell, "ada").get(path)
+    assert answered.json()["waiting"] == {
+        "reason": "storage-full",
+        "detail": "The storage is full",
+        "hint": "Free some space; the job then goes on by itself.",
+    }
