@@ -81,6 +81,7 @@ class Chunk:
     """A piece of a document's extracted text, cut at the embedding model's own token limit.
 
     ``start`` and ``end`` are character offsets into the extracted text; ``page`` counts from 1 where the format has pages.
+    The last of the headings of a chunk that begins in the middle of a table is the table's header row, as ``| a | b |``.
     """
 
     ordinal: int

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domicile.domain.documents import Passage
-from domicile.generation.units import Unit, units_of
+from domicile.generation.units import Unit, units_in
 from domicile.generation.words import words_of
 
 _MARK = re.compile(r"\[(?P<numbers>\d{1,4}(?:\s*,\s*\d{1,4})*)\]")
@@ -94,7 +94,7 @@ def _before(answer: str, end: int) -> str:
 def _cited(claim: str, passage: Passage) -> tuple[int, int]:
     """The units that the claim repeats, from the first to the last; else the one that is most like it; else all."""
     said = frozenset(words_of(claim))
-    shares = [(_share(unit, said), unit) for unit in units_of(passage.chunk.text)]
+    shares = [(_share(unit, said), unit) for unit in units_in(passage.chunk)]
     quoted = [unit for share, unit in shares if share >= QUOTED]
     if quoted:
         return quoted[0].start, quoted[-1].end

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domicile.domain.documents import Passage
-from domicile.generation.units import Unit, columns_of, units_of
-from domicile.generation.words import FORM, likeness, words_of
+from domicile.generation.units import Unit, units_in
+from domicile.generation.words import FORM, likeness, names_in, words_of
 
 #: How much of its weight a word counts that is only in the unit's headings and the document's title, or only elsewhere in what
 #: was found of the document: a policy names the place that it holds for once, and not in every sentence.
@@ -27,6 +27,10 @@ SIMILARITY_SHARE = 0.2
 #: Where the question asks for a figure: a unit that holds one, and a unit that does not.
 FIGURE_GAIN = 1.25
 FIGURE_LOSS = 0.75
+#: What a sentence keeps that leans on the one before it, or promises a list that is not there.
+LEANING = 0.7
+#: What a unit keeps that is about something else than what the question names, by its own words and its headings.
+NAMELESS = 0.5
 #: Words below which a unit is a fragment rather than a statement.
 WHOLE_WORDS = 4
 #: What is weighed at most, for the time that it takes: every word of the question is compared with every word of the passages.
@@ -35,7 +39,8 @@ MOST_PASSAGES = 12
 
 _ASKS_FIGURE = re.compile(
     r"\b(how (many|much|long|often|high|far|old|large)|what is the (\w+ )*(price|cost|limit|minimum|maximum|rate|number|length|"
-    r"level|amount|deadline|budget|size)|when|wie (viele?|lange|hoch|oft|teuer|gro(ß|ss))|wann|ab welche[mr]|combien|quand|"
+    r"level|amount|deadline|budget|size)|what do(es)? [^?]{1,80} cost|when|was kostet|wie (viele?|lange|hoch|oft|teuer|"
+    r"gro(ß|ss))|wann|ab welche[mr]|combien|quand|"
     r"quel(le)? (est |sont )?(le |la |les )?(\w+ )?(délai|montant|prix|taux|durée|nombre|plafond)|dans quel délai)\b",
     re.IGNORECASE,
 )
@@ -58,30 +63,30 @@ class Evidence:
 def weigh(question: str, passages: Sequence[Passage]) -> list[Evidence]:
     """Every unit of the best passages, the most relevant first; of two that say the same, only the better."""
     passages = passages[:MOST_PASSAGES]
-    units = list(_units(passages))
+    units = [(number, unit) for number, passage in enumerate(passages, 1) for unit in units_in(passage.chunk)]
     bags = _bags(units, passages)
     coverages = _Coverage(list(dict.fromkeys(words_of(question)))[:MOST_WORDS], bags)
-    asks_figure = _ASKS_FIGURE.search(question) is not None
+    asked = _Asked(_ASKS_FIGURE.search(question) is not None, names_in(question))
     found: dict[frozenset[str], Evidence] = {}
-    for (number, unit), bag in zip(units, bags, strict=True):
-        relevance = coverages.of(bag) * _standing(number, passages[number - 1]) * min(1.0, len(bag.own) / WHOLE_WORDS)
-        if asks_figure:
-            relevance *= FIGURE_GAIN if _FIGURE.search(unit.text) else FIGURE_LOSS
+    for (number, unit), bag, alone in zip(units, bags, _alone(units), strict=True):
+        whole = min(1.0, len(bag.own) / WHOLE_WORDS) * alone * asked.suited(unit, bag)
+        relevance = coverages.of(bag) * _standing(number, passages[number - 1]) * whole
         known = found.get(bag.own)
-        if known is None or known.relevance < relevance:
+        if not unit.asks and (known is None or known.relevance < relevance):
             found[bag.own] = Evidence(number, unit, relevance)
     return sorted(found.values(), key=lambda each: -each.relevance)
 
 
-def _units(passages: Sequence[Passage]) -> Iterator[tuple[int, Unit]]:
-    """Each passage's units with its number. A table that was cut in pieces keeps its columns as far as the pieces are here."""
-    columns: dict[tuple[UUID, int], Sequence[str]] = {}
-    for passage in sorted(passages, key=lambda each: each.chunk.ordinal):
-        version, ordinal = passage.version_id, passage.chunk.ordinal
-        columns[version, ordinal] = columns_of(passage.chunk.text, columns.get((version, ordinal - 1), ()))
-    for number, passage in enumerate(passages, 1):
-        for unit in units_of(passage.chunk.text, columns.get((passage.version_id, passage.chunk.ordinal - 1), ())):
-            yield number, unit
+def names_all(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether each name in the question is somewhere in the passages: what they say of Kassel answers nothing about Japan."""
+    names = names_in(question)
+    told = " ".join(part for each in passages for part in (each.title.title, *each.chunk.headings, each.chunk.text))
+    words = frozenset(words_of(told)) if names else frozenset()
+    return all(_named(name, words) for name in names)
+
+
+def _named(name: str, words: frozenset[str]) -> bool:
+    return any(likeness(name, word) for word in words)
 
 
 def _standing(number: int, passage: Passage) -> float:
@@ -111,6 +116,29 @@ def _bags(units: Sequence[tuple[int, Unit]], passages: Sequence[Passage]) -> lis
         headings = " ".join((unit.context, *passage.chunk.headings, passage.title.title))
         bags.append(_Bag(words, frozenset(words_of(headings)), documents[passage.version_id]))
     return bags
+
+
+def _alone(units: Sequence[tuple[int, Unit]]) -> Iterator[float]:
+    """For each unit from 0 to 1: how far it can be understood without what stands before and after it."""
+    for place, (number, unit) in enumerate(units):
+        listed = any(after == number and following.item for after, following in units[place + 1 : place + 2])
+        yield LEANING if unit.leans or (unit.introduces and not listed) else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the question wants besides its words: a figure, or something of what it names."""
+
+    figure: bool
+    names: Sequence[str]
+
+    def suited(self, unit: Unit, bag: _Bag) -> float:
+        """Around 1: what the unit's relevance is multiplied by."""
+        named = all(_named(name, bag.own | bag.headings) for name in self.names)
+        suited = 1.0 if named else NAMELESS
+        if self.figure:
+            suited *= FIGURE_GAIN if _FIGURE.search(unit.text) else FIGURE_LOSS
+        return suited
 
 
 class _Coverage:

@@ -16,9 +16,9 @@ import numpy as np
 
 from domicile.domain.documents import Passage
 from domicile.domain.values import Region
-from domicile.generation.evidence import Evidence, weigh
+from domicile.generation.evidence import Evidence, names_all, weigh
 from domicile.generation.phrases import lead_in, nothing_found
-from domicile.generation.units import Unit, units_of
+from domicile.generation.units import Unit, units_in
 from domicile.ports.embedder import Embedder
 from domicile.ports.generator import Finished, GenerationEvent, GenerationRequest, TextDelta
 
@@ -110,7 +110,8 @@ def _chosen(scored: Sequence[_Scored]) -> list[_Scored]:
 
 def _told(request: GenerationRequest, chosen: Sequence[_Scored]) -> str:
     """The passage of the strongest unit first; within a passage in reading order; each passage's words end with its number."""
-    parts = [lead_in(request.question, certain=chosen[0].strength >= CERTAIN)]
+    certain = chosen[0].strength >= CERTAIN and names_all(request.question, request.passages)
+    parts = [lead_in(request.question, certain=certain)]
     for number in dict.fromkeys(each.number for each in chosen):
         units = _with_items(request.passages[number - 1], [each.unit for each in chosen if each.number == number])
         parts.append(f"{_joined(units)} [{number}]")
@@ -120,7 +121,7 @@ def _told(request: GenerationRequest, chosen: Sequence[_Scored]) -> str:
 def _with_items(passage: Passage, units: Sequence[Unit]) -> list[Unit]:
     """The units in reading order, and after one that introduces a list the list's first items."""
     wanted = {unit.start: unit for unit in units}
-    everything = units_of(passage.chunk.text)
+    everything = units_in(passage.chunk)
     for index, unit in enumerate(everything):
         if unit.start in wanted and unit.introduces:
             for item in everything[index + 1 : index + 1 + MAX_ITEMS]:

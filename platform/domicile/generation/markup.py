@@ -10,6 +10,8 @@ _MARKS = (
     (re.compile(r"\{%[^{}]*%\}|\{\{[^{}]*\}\}|<!--[^<>]*-->|</?[a-zA-Z][^<>]*>"), " "),  # other templates, and tags
     (re.compile(r"!\[[^\[\]]*\]\((?:[^()]|\([^()]*\))*\)"), " "),  # images
     (re.compile(r"\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*\)"), r"\1"),  # links keep their label
+    (re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*\]"), r"\1"),  # and so do links to a reference
+    (re.compile(r"\]\((?:https?:|mailto:|[/#.])[^()\s]*\)"), ""),  # what is left of a link whose label began before the text
     (re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>])"), r"\1"),  # escapes
     (re.compile(r"(?<![*\w])(\*{1,3}|_{1,3}|`+|~~)(?=[^\s*_`~])([^*`~]+?)(?<=\S)\1(?![*\w])"), r"\2"),  # emphasis and code
 )

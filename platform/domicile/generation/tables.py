@@ -18,6 +18,11 @@ def is_row(line: str) -> bool:
     return _ROW.fullmatch(line) is not None
 
 
+def columns_above(headings: Sequence[str]) -> list[str]:
+    """The columns of the table that a chunk begins in the middle of: ingestion puts their row last among its headings."""
+    return _cells(headings[-1]) if headings and is_row(headings[-1]) else []
+
+
 class Table:
     """Reads rows one after the other and knows which columns they are in.
 

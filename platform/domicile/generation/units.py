@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from domicile.domain.documents import Chunk
 from domicile.generation.markup import plain
-from domicile.generation.tables import Table, is_row
+from domicile.generation.tables import Table, columns_above, is_row
 
 _HEADING = re.compile(r"#{1,6}\s+(?P<text>.*)")
 _ITEM = re.compile(r"\s*(?:[-*+•\u2013]|\d{1,3}\\?[.)]|[a-z]\))\s+(?:\\?\[[ xX]\\?\]\s+)?(?=\S)")
@@ -34,6 +35,11 @@ _LONGEST_ABBREVIATION = 12
 _ORDINAL = re.compile(r"\(?\d{1,2}|[^\W\d_]|[IVX]{1,4}")
 # "Version 7.0 · valid from 1 January · owner: People": what a page says of itself, not of its subject.
 _IMPRINT = re.compile(r"(?:[^·|]+[·|]){2,}[^·|]+")
+_LEANING = re.compile(
+    r"(?:this|that|these|those|they|it|he|she|then|therefore|otherwise|instead|also|but|and|or|however|dies\w*|jene[rs]?|er|sie|es|"
+    r"dann|daher|deshalb|dafür|dazu|dabei|außerdem|sonst|aber|ce(?:la|ci)?|c'est|ces|ils?|elles?|alors|donc|mais|en outre)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,16 @@ class Unit:
     def introduces(self) -> bool:
         """Whether the unit promises what follows it, and says little without that."""
         return self.text.endswith(":")
+
+    @property
+    def asks(self) -> bool:
+        """Whether the unit is a question, which answers nothing, however much it is like the one that was asked."""
+        return self.text.endswith("?")
+
+    @property
+    def leans(self) -> bool:
+        """Whether the unit begins by pointing at what was said before it, and so cannot be understood alone."""
+        return _LEANING.match(self.text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +94,9 @@ def units_of(passage: str, columns: Sequence[str] = ()) -> list[Unit]:
     return _Reader(passage[:MOST_CHARS], columns).units
 
 
-def columns_of(passage: str, columns: Sequence[str] = ()) -> Sequence[str]:
-    """The columns of the table that the passage ends in, which the next one of the document may go on with; else none."""
-    reader = _Reader(passage[:MOST_CHARS], columns)
-    return reader.table.names if reader.ends_in_table else ()
+def units_in(chunk: Chunk) -> list[Unit]:
+    """Every unit of a chunk, with the columns of a table that it begins in the middle of."""
+    return units_of(chunk.text, columns_above(chunk.headings))
 
 
 class _Reader:
@@ -89,8 +104,7 @@ class _Reader:
 
     def __init__(self, passage: str, columns: Sequence[str]) -> None:
         self.units: list[Unit] = []
-        self.table = Table(columns)
-        self.ends_in_table = False
+        self._table = Table(columns)
         self._passage = passage
         self._heading = ""
         self._lead = ""
@@ -99,22 +113,30 @@ class _Reader:
 
     def _read(self, block: list[_Line]) -> None:
         first = block[0].text
-        self.ends_in_table = is_row(first)
         if title := _HEADING.fullmatch(first):
             self._heading, self._lead = plain(title["text"]), ""
-        elif self.ends_in_table:
+        elif is_row(first):
             context = f"{self._heading} {self._lead}".strip()
-            for index, text in self.table.read([line.text for line in block]):
+            for index, text in self._table.read([line.text for line in block]):
                 self.units.append(Unit(block[index].start, block[index].end, text, context, item=True))
         else:
             self._prose(block[0].start, block[-1].end, item=bool(_ITEM.match(first)))
 
     def _prose(self, start: int, end: int, *, item: bool) -> None:
         context = f"{self._heading} {self._lead}".strip() if item else self._heading
-        found = list(_sentences(self._passage, start, end, context, item=item))
+        found = _answering(list(_sentences(self._passage, start, end, context, item=item)))
         self.units += found
         if not item:
             self._lead = found[-1].text if found and found[-1].introduces else ""
+
+
+def _answering(units: list[Unit]) -> list[Unit]:
+    """A question is what the sentence after it is about."""
+    following = [None, *units]
+    return [
+        replace(unit, context=f"{unit.context} {before.text}".strip()) if before and before.asks else unit
+        for before, unit in zip(following, units, strict=False)
+    ]
 
 
 def _blocks(passage: str) -> Iterator[list[_Line]]:

@@ -32,6 +32,8 @@ _STOPS = {language: frozenset(words.split()) for language, words in _STOP_WORDS.
 _EVERY_STOP = frozenset().union(*_STOPS.values())
 # Inflections of the three languages; what is left has at least four letters. The longest that fits is found, being leftmost.
 _ENDING = re.compile(r"(?<=\w{4})(?:ements?|ung(?:en)?|ing|ies|ern|est|ees|en|er|em|es|ed|ee|ly|e|n|s)\Z")
+# Not the first word of a sentence, which has a capital anyway.
+_NAME = re.compile(r"(?<=[^\W_][ ,])\s*([A-ZÀ-Þ][\w.-]*\w)")
 _SHARED = 4
 _PREFIX = 5
 _ALIKE = 0.7
@@ -53,6 +55,16 @@ def language_of(question: str) -> str:
     return max(counts, key=lambda language: counts[language])  # The first of equals, which is English.
 
 
+def names_in(question: str) -> list[str]:
+    """The names that a question asks about, folded as ``words_of`` does: capitals within a sentence, and codes.
+
+    None in German, which writes every noun with a capital.
+    """
+    if language_of(question) == "de":
+        return []
+    return [word for name in _NAME.findall(question) for word in words_of(name)]
+
+
 def likeness(wanted: str, word: str) -> float:
     """From 0 to 1: how far the word can be taken for the one that was asked for."""
     if wanted == word:
@@ -65,7 +77,7 @@ def likeness(wanted: str, word: str) -> float:
     shared = _shared(wanted, word)
     if shared >= _SHARED and shared >= _ALIKE * max(len(wanted), len(word)):
         return FORM
-    return COMPOUND if _hinged(wanted, word) or _hinged(word, wanted) else 0.0
+    return COMPOUND if shared == len(wanted) or _hinged(wanted, word) or _hinged(word, wanted) else 0.0
 
 
 def _hinged(first: str, second: str) -> bool:

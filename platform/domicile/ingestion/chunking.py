@@ -13,6 +13,7 @@ from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
 from domicile.domain.documents import Chunk
 from domicile.ingestion.headings import HeadingMap
+from domicile.ingestion.tables import TableMap, is_header
 from domicile.ports.embedder import TokenCounter
 from domicile.ports.parser import PageSpan, ParsedDocument
 
@@ -72,12 +73,15 @@ class Chunker:
         Each one's ``embedding_text`` fits the model's window.
         """
         marked_up = document.media_type != "text/plain"
-        headings = HeadingMap(document.text if marked_up else "")
+        headings, tables = HeadingMap(document.text if marked_up else ""), TableMap(document.text if marked_up else "")
         whole = _Piece(0, document.text, self._estimate(document.text))
         pieces = _joined(document.text, list(self._cut(whole, self._most, marked_up)), self._most)
         chunks: list[Chunk] = []
         for piece in pieces:
             path = headings.path_at(document.text, piece.start)
+            # Kept beside the text and not in it: a chunk's offsets, and with them what a citation opens, have to stay true.
+            under = tables.header_at(piece.start)
+            path = (*path, under) if under else path
             room = self._window - self._prefix(document.title, path)[1]
             for part in [piece] if piece.tokens <= room else self._cut(piece, room, marked_up):
                 page = _page_at(document.pages, part.start)
@@ -94,7 +98,9 @@ class Chunker:
 
     def _named(self, title: str, headings: tuple[str, ...]) -> tuple[str, int]:
         """The prefix with its number of tokens. Neighbours share theirs, so ``_prefix`` remembers the latest."""
-        names = [name[:_NAME_LENGTH] for name in dict.fromkeys((title, *headings)) if name]
+        # A header row is left out: the same names before every piece of a table make the pieces alike, and the one that is
+        # looked for is harder to find (measured: docs/ingestion.md).
+        names = [name[:_NAME_LENGTH] for name in dict.fromkeys((title, *headings)) if name and not is_header(name)]
         while names:
             prefix = " > ".join(names)
             if (tokens := self._count([prefix])[0]) <= _PREFIX_SHARE * self._window:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.fakes.passages import passage
 
-from domicile.generation.evidence import weigh
+from domicile.generation.evidence import names_all, weigh
 
 
 def best(question: str, *passages) -> str:
@@ -30,11 +30,47 @@ def test_headings_and_title_count_in_part() -> None:
     assert best("What is the carry-over limit?", elsewhere, under) == "The limit is 40 hours."
 
 
-def test_a_row_keeps_its_columns_across_passages() -> None:
-    """A table that was cut in two is read as one if both halves were found."""
-    first = passage("| Model | Price |\n|---|---|\n| HB-120 | 84500 |", ordinal=3)
-    second = passage("| HB-400 | 219800 |", ordinal=4)
-    assert best("What is the price of the HB-400?", second, first) == "Model: HB-400; Price: 219800"
+def test_a_row_keeps_its_columns_where_its_table_was_cut() -> None:
+    """They come with the chunk, whether or not the start of the table was found too."""
+    piece = passage("| HB-400 | 219800 |", ordinal=4, headings=("Prices", "| Model | Price |"))
+    assert best("What is the price of the HB-400?", piece) == "Model: HB-400; Price: 219800"
+
+
+def test_what_does_it_cost_asks_for_a_figure() -> None:
+    """The price of a thing and not another sentence about it."""
+    text = "The oil pump is quiet. The oil pump is sold for 300 euros."
+    assert best("What does the oil pump cost?", passage(text)) == "The oil pump is sold for 300 euros."
+
+
+def test_a_question_is_no_evidence() -> None:
+    """However much it is like the one that was asked, it answers nothing; what follows it does."""
+    text = "How do I record travel time? Keep a log of every departure and arrival."
+    assert best("How do I record travel time?", passage(text)) == "Keep a log of every departure and arrival."
+
+
+def test_a_sentence_that_stands_alone_is_preferred() -> None:
+    """Over one that points at what came before it, and over one that promises a list that is not there."""
+    text = "This is how travel is reimbursed. Travel is reimbursed by voucher. Travel is reimbursed as follows:"
+    assert best("How is travel reimbursed?", passage(text)) == "Travel is reimbursed by voucher."
+
+
+def test_what_the_question_names_has_to_be_there() -> None:
+    """Of two rows alike the one about the country that was asked for; its heading may name it as well."""
+    rows = "| Country | Per diem |\n|---|---|\n| France | EUR 50 |\n| Germany | EUR 28 |"
+    first, second = weigh("What is the per diem in Germany?", [passage(rows)])
+    assert "Germany" in first.unit.text
+    assert second.relevance < first.relevance / 2
+    under = passage("The per diem comes to EUR 28.", headings=("Germany",), name="a")
+    other = passage("The per diem comes to EUR 50.", headings=("France",), name="b")
+    assert best("What is the per diem in Germany?", other, under) == "The per diem comes to EUR 28."
+
+
+def test_a_name_that_is_nowhere_is_missed() -> None:
+    """What is said of one country is no answer about another."""
+    told = [passage("Employees in Germany have 30 days of leave.")]
+    assert names_all("How many days of leave do employees in Germany have?", told)
+    assert not names_all("How many days of leave do employees in Japan have?", told)
+    assert names_all("How many days of leave are there?", told)
 
 
 def test_the_same_sentence_twice_counts_once() -> None:

@@ -72,6 +72,15 @@ async def test_weak_evidence_is_said_plainly(question: str, said: str) -> None:
     assert "[" not in text
 
 
+async def test_what_is_said_of_another_place_is_not_given_as_the_answer() -> None:
+    """It is what comes closest, and says so."""
+    told = passage("Employees in Germany get 30 days of annual leave per year.", dense=0.9)
+    text, _ = await answer("How many days of annual leave per year do employees in Germany get?", told)
+    assert text.startswith("From the documents:")
+    text, _ = await answer("How many days of annual leave per year do employees in Japan get?", told)
+    assert not text.startswith("From the documents:")
+
+
 async def test_similarity_alone_is_no_evidence() -> None:
     """A sentence that shares no word with the question is not an answer, whatever a model makes of it."""
 

@@ -14,6 +14,8 @@ from domicile.generation.markup import plain
     [
         ("**30 days** of `leave`", "30 days of leave"),
         ("see [the form](https://example.org/a_(b)?x=1 'title') now", "see the form now"),
+        ("get [paid back][guide-4] or [local][] travel", "get paid back or local travel"),
+        ("Head on over!](/travel/guide-4/) Now.", "Head on over! Now."),
         ("![logo](https://example.org/x.png) Text", "Text"),
         (r"\*\*Vorgang\*\*: 2\.", "Vorgang: 2."),
         ('Ask in {% slack_channel "admins" %}.', "Ask in admins."),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domicile.generation.units import MOST_CHARS, columns_of, units_of
+from domicile.domain.documents import Chunk
+from domicile.generation.units import MOST_CHARS, units_in, units_of
 
 
 def texts(passage: str) -> list[str]:
@@ -59,7 +60,6 @@ def test_a_spreadsheets_title_is_not_its_columns() -> None:
     rows = ["| Prices 2026 | | |", "|---|---|---|", "| Valid from May | | |"]
     sheet = "\n".join([*rows, "| Model | Price | Lead time |", "| HB-400 | 219800 | 16 weeks |"])
     assert texts(sheet) == ["Valid from May", "Model: HB-400; Price: 219800; Lead time: 16 weeks"]
-    assert list(columns_of(sheet)) == ["Model", "Price", "Lead time"]
 
 
 def test_an_empty_row_ends_what_the_names_hold_for() -> None:
@@ -80,11 +80,37 @@ def test_a_table_without_names_gets_none() -> None:
     assert texts("| 1 | 2 |\n| 3 | x |") == ["1; 2", "3; x"]
 
 
-def test_a_table_goes_on_in_the_next_passage() -> None:
-    """Its rows keep the names from the passage before."""
-    columns = columns_of("| Model | Price |\n|---|---|\n| HB-120 | 84500 |")
-    assert [unit.text for unit in units_of("| HB-400 | 219800 |", columns)] == ["Model: HB-400; Price: 219800"]
-    assert columns_of("| a | b |\n|---|---|\n| 1 | x |\n\nText after it.") == ()
+def test_a_piece_of_a_table_reads_with_the_columns_above_it() -> None:
+    """A chunk that begins in the middle of a table brings the header row as its last heading."""
+    row = "| HB-400 | 219800 |"
+    (unit,) = units_in(Chunk(1, row, 90, 90 + len(row), ("Prices", "| Model | Price |")))
+    assert (unit.text, unit.start, unit.end) == ("Model: HB-400; Price: 219800", 0, len(row))
+    (plain,) = units_in(Chunk(1, row, 90, 90 + len(row), ("Model | Price",)))
+    assert plain.text == "HB-400; 219800"
+
+
+def test_a_question_is_what_the_next_sentence_is_about() -> None:
+    """As in a list of frequent questions, where the answer alone says neither what nor of what."""
+    question, answer, after = units_of("How long is the warranty? Two years. It may be extended.")
+    assert question.asks
+    assert answer.context == "How long is the warranty?"
+    assert (after.context, after.asks) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "leans"),
+    [
+        ("This is how you will be paid.", True),
+        ("Dafür werden drei Tage gebraucht.", True),
+        ("Cela vaut aussi pour les cadres.", True),
+        ("Thistles are not allowed.", False),
+        ("Italy has other rules.", False),
+        ("Leave is requested online.", False),
+    ],
+)
+def test_a_sentence_that_points_back_leans(sentence: str, leans: bool) -> None:
+    """Alone it does not say what it is about."""
+    assert units_of(sentence)[0].leans is leans
 
 
 @pytest.mark.parametrize(

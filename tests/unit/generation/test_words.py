@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domicile.generation.words import COMPOUND, FORM, SAME, language_of, likeness, words_of
+from domicile.generation.words import COMPOUND, FORM, SAME, language_of, likeness, names_in, words_of
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,28 @@ def test_likeness(first: str, second: str, like: float) -> None:
     (wanted,), (word,) = words_of(first), words_of(second)
     assert likeness(wanted, word) == pytest.approx(like)
     assert likeness(word, wanted) == pytest.approx(like)
+
+
+def test_a_word_is_found_at_the_start_of_a_compound() -> None:
+    """``Jahr`` in ``Jahresurlaub``; who asks for the compound is not answered by its first part."""
+    (year,), (leave,) = words_of("Jahr"), words_of("Jahresurlaub")
+    assert likeness(year, leave) == COMPOUND
+    assert likeness(leave, year) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("What does the HB-400 cost in Germany?", ["hb-400", "germany"]),
+        ("How is it?", []),
+        ("Combien de jours à Kassel ?", ["kassel"]),
+        ("Wie viele Urlaubstage habe ich am Standort Kassel?", []),
+        ("It is late. Where is Grenoble?", ["grenobl"]),
+    ],
+)
+def test_the_names_in_a_question(question: str, names: list[str]) -> None:
+    """Capitals within a sentence, and codes; in German a capital tells nothing."""
+    assert names_in(question) == names
 
 
 def test_small_words_do_not_count() -> None:

@@ -105,6 +105,23 @@ def test_a_path_too_long_for_the_window_loses_its_outer_names() -> None:
     assert not embedded.startswith("Title")
 
 
+def test_every_piece_of_a_table_knows_its_columns() -> None:
+    """The header row is its last heading; its text is still the document's own, and what is embedded is without it."""
+    rows = "".join(
+        f"| HB-{number} | {number * 100} euros and some words more | {number} weeks |\n" for number in range(100, 140)
+    )
+    document = _document(
+        f"# Prices\n\n| Model | List price | Lead time |\n|---|---|---|\n{rows}\nThe end of the list of prices."
+    )
+    first, *others = _chunker().chunk(document)
+    assert first.headings == ("Prices",)
+    inside = [chunk for chunk in others if chunk.text.startswith("|")]
+    assert len(inside) > 3
+    assert {chunk.headings for chunk in inside} == {("Prices", "| Model | List price | Lead time |")}
+    assert all(chunk.text == document.text[chunk.start : chunk.end] for chunk in inside)
+    assert all("Lead time" not in _chunker().embedding_text("Title", chunk) for chunk in inside)
+
+
 @pytest.mark.parametrize(("offset", "page"), [(0, 1), (1, 1), (2, 3)])
 def test_a_chunk_is_on_the_page_where_it_begins(offset: int, page: int) -> None:
     """Pages come as spans of the extracted text."""

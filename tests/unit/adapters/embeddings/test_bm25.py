@@ -58,6 +58,42 @@ def test_a_language_that_the_cell_does_ask_in_is_stemmed():
     assert not shared("Las vacaciones anuales", "es", "anual")
 
 
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("Der Jahresurlaub", "Urlaubstage"),
+        ("Arbeitstage", "Wie viele Urlaubstage"),
+        ("Kündigungsfrist", "Kündigung"),
+        ("Urlaub", "Wie viel Resturlaub"),
+        ("Größenordnung", "Schuhgröße"),
+    ],
+)
+def test_german_compounds_meet_by_their_parts(written, asked):
+    """Also where the question has one part and the document another compound with it."""
+    assert shared(written, "de", asked)
+
+
+def test_a_whole_word_counts_for_more_than_its_parts():
+    """Who asks for a compound finds it before others that have a part of it."""
+    exact, akin = CELL.encode_passages(["Urlaubstage im Sommer", "Jahresurlaub im Sommer"], "de")
+    question = CELL.encode_query("Urlaubstage")
+    asked = dict(zip(question.indices, question.values, strict=True))
+    scores = [
+        sum(weight * asked.get(term, 0.0) for term, weight in zip(each.indices, each.values, strict=True))
+        for each in (exact, akin)
+    ]
+    assert scores[0] > 2 * scores[1] > 0.0
+
+
+def test_other_languages_are_not_touched_by_german_parts():
+    """An English document has no parts, and an English question asks for none."""
+    english = Bm25Encoder(["en", "fr"])
+    assert terms("The remaining allowance", "en") == terms("The remaining allowance", "en", english)
+    question = "What is the remaining allowance of the department?"
+    assert not shared("Restanspruch, Departement", "de", question)
+    assert shared("Restanspruch, Departement", "de", "Wie hoch ist der Anspruch?")
+
+
 def test_other_words_do_not_meet():
     """Words that have nothing in common share no term."""
     assert not shared("Urlaubstage", "de", "Rechnung invoice facture")
