@@ -42,6 +42,13 @@ class Settings:
     #: Hosts that requests may name, comma-separated; empty means any.
     allowed_hosts: tuple[str, ...] = ()
 
+    #: Addresses or networks of proxies that may tell where a client is, such as ``10.0.0.0/24``, comma-separated.
+    trusted_proxies: tuple[str, ...] = ()
+    #: Header in which those proxies tell a client's region, on every request. Nobody else is listened to.
+    access_region_header: str = ""
+    #: Regions of clients by network, such as ``10.1.0.0/16=eu-de``, comma-separated; the narrowest network counts.
+    access_regions: tuple[str, ...] = ()
+
     #: SQLAlchemy URL without password, such as ``postgresql+asyncpg://domicile@postgres/domicile``; empty means SQLite.
     database_url: str = ""
     #: Region of that database; required with its URL.

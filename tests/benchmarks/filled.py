@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from tests.benchmarks.places import scratch, settings_in
 
+from domicile.adapters.egress.guard import EgressGuard
+from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.embeddings.bm25 import Bm25Encoder
 from domicile.adapters.embeddings.weights import verified_weights
 from domicile.adapters.identity.clock import SystemClock
@@ -82,7 +84,7 @@ class Writer:
 async def _fill(folder: Path) -> Filled:
     settings = settings_in(folder)
     await initialise_cell(settings)
-    store = database(settings)
+    store = database(settings, Outbound({}, EgressGuard()))
     provider = key_provider(settings)
     provider.load()
     weights = verified_weights()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,19 +20,23 @@ from uuid import UUID
 
 from httpx2 import ASGITransport, AsyncClient
 from litestar import Litestar
+from opentelemetry.sdk.trace import SpanProcessor
 from tests.fakes.blobs import MemoryBlobStore
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
 from tests.fakes.identity import PlainHasher
 from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
-from tests.fakes.policy import shipped_bundle, shipped_decisions
+from tests.fakes.policy import shipped_decisions
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
 from domicile.access.journal import Journal
+from domicile.access.places import Places
+from domicile.access.residency import Inventory, Placed
+from domicile.access.signposts import Signposts
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
@@ -59,6 +64,11 @@ from domicile.web.app import create_app
 
 ROOT = Path(__file__).parents[2]
 HOME = Region("eu-de")
+ABROAD = Region("eu-fr")
+#: Where other regions' cells answer.
+URLS = defaultdict(str, {ABROAD: "https://fr.example"})
+#: A component where policy would not allow one now: the inventory decides anew each time.
+ELSEWHERE = Placed("model", "https://models.example:443", ABROAD, ("content",))
 PASSWORD = "correct horse battery"
 
 
@@ -109,6 +119,8 @@ class MemoryCell:
     answers: Answers
     conversations: Conversations
     journal: Journal
+    inventory: Inventory
+    signposts: Signposts
     audit_log: SqlAuditLog
     database: SqlDatabase
     queue: MemoryJobQueue
@@ -117,6 +129,7 @@ class MemoryCell:
     embedder: HashEmbedder
     components: dict[str, str] = field(default_factory=lambda: {"database": "ok", "index": "ok"})
     people: dict[str, Person] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
 
     @cached_property
     def app(self) -> Litestar:
@@ -166,15 +179,17 @@ def _migrated() -> Path:
 
 
 @asynccontextmanager
-async def open_memory_cell(folder: Path, *, generator: Generator | None = None, **settings: Any) -> AsyncIterator[MemoryCell]:
-    """An empty cell in the folder; the generator is the extractive one unless another is given."""
+async def open_memory_cell(
+    folder: Path, *, generator: Generator | None = None, spans: Sequence[SpanProcessor] = (), **settings: Any
+) -> AsyncIterator[MemoryCell]:
+    """An empty cell in the folder; the generator is the extractive one unless another is given. ``spans`` are sent there."""
     path = folder / "cell.db"
     shutil.copy(_migrated(), path)
     clock, hasher = SystemClock(), PlainHasher()
     database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
     log = SqlAuditLog(database)
     gate = Gate(shipped_decisions(), log, clock, HOME)
-    telemetry = OpenTelemetry("test", HOME.name)
+    telemetry = OpenTelemetry("test", HOME.name, spans)
     keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
     stores = Stores(database, keys, MemoryBlobStore(), InMemoryVectorIndex(embedder.dimensions))
@@ -184,7 +199,7 @@ async def open_memory_cell(folder: Path, *, generator: Generator | None = None, 
         models=Models(embedder, sparse, WholeTextCounter()),
         parser=parser,
         clock=clock,
-        bundle_digest=shipped_bundle().digest,
+        gate=gate,
     )
     await queue.start(pipeline.run)
     configured = TestSettings(**settings)
@@ -222,6 +237,12 @@ async def open_memory_cell(folder: Path, *, generator: Generator | None = None, 
         answers=answers,
         conversations=Conversations(database=database, history=history, gate=gate),
         journal=Journal(log=log, gate=gate),
+        inventory=Inventory(
+            components=[Placed("database", "SQLite in the data folder", HOME, ("metadata",)), ELSEWHERE],
+            gate=gate,
+            cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
+        ),
+        signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         audit_log=log,
         database=database,
         queue=queue,

@@ -17,10 +17,15 @@ def shipped_sources() -> tuple[str, dict[str, str]]:
     return schema, {path.name: path.read_text(encoding="utf-8") for path in sorted(POLICIES.glob("*.cedar"))}
 
 
+def shipped_regions() -> str:
+    """The text of ``regions.yaml``."""
+    return (POLICIES / "regions.yaml").read_text(encoding="utf-8")
+
+
 @cache
 def shipped_bundle() -> PolicyBundle:
     """Parsed once per test run; a bundle is immutable."""
-    return PolicyBundle.parse(*shipped_sources())
+    return PolicyBundle.parse(*shipped_sources(), shipped_regions())
 
 
 def shipped_decisions() -> DecisionPoint:

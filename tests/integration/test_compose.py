@@ -69,6 +69,12 @@ def test_only_the_service_is_published_and_everything_else_has_no_way_out(compos
             assert "ports" not in service, name
 
 
+def test_the_published_network_translates_no_address_for_connections_from_inside(compose: dict[str, Any]) -> None:
+    """The service has to be on it to be reached; what it would send out by itself finds no way back."""
+    options = compose["networks"]["published"]["driver_opts"]
+    assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+
+
 def test_nothing_runs_as_root_or_with_capabilities(compose: dict[str, Any]) -> None:
     """Each service names an unprivileged user, drops every capability and can gain none."""
     for name, service in compose["services"].items():

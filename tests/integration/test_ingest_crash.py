@@ -182,12 +182,13 @@ class Cell:
             dies_after(killer, self.blobs, "delete", lambda gone: "after-blobs-removed" if gone else "")
             dies_after(killer, self.blobs, "put", lambda key, _: "after-text-blob" if key.endswith("/text") else "")
             dies_after(killer, self.blobs, "put", lambda key, _: "after-spool" if key.endswith("/original") else "")
+        gate = Gate(shipped_decisions(), MemoryAuditLog(), clock, HOME)
         self.intake = Intake(
             database=database,
             keys=self.keys,
             blobs=self.blobs,
             queue=NoQueue(killer),
-            gate=Gate(shipped_decisions(), MemoryAuditLog(), clock, HOME),
+            gate=gate,
             clock=clock,
             limits=IntakeLimits(),
         )
@@ -196,14 +197,14 @@ class Cell:
             keys=self.keys,
             index=self.index,
             blobs=self.blobs,
-            gate=Gate(shipped_decisions(), MemoryAuditLog(), clock, HOME),
+            gate=gate,
         )
         self.pipeline = Pipeline(
             stores=Stores(database, self.keys, self.blobs, self.index),
             models=Models(embedder, HashSparseEncoder(), WholeTextCounter()),
             parser=self.parser,
             clock=clock,
-            bundle_digest="digest",
+            gate=gate,
             window_chunks=4,
         )
 

@@ -68,9 +68,13 @@ class Administration:
             return await unit.tenants.by_slug(slug_)
 
     async def tenants(self) -> Sequence[Tenant]:
-        """Every tenant of the cell, for a command on the machine itself."""
+        """Every tenant of the cell, for a command on the machine itself. Each tenant's auditors can see that it was listed."""
         async with self._database.reading() as unit:
-            return await unit.tenants.all()
+            found = await unit.tenants.all()
+        decided = [(each, await self._require(self.operator_caller(each), Action.TENANT_READ)) for each in found]
+        events = [self._permitted(self.operator_caller(each), Action.TENANT_READ, decision) for each, decision in decided]
+        await self._gate.append(*events)
+        return [each for each, _ in decided]
 
     # --- People ----------------------------------------------------------------------------------------------------------
     async def create_group(self, caller: Caller, slug_: str) -> Group:

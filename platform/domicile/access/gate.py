@@ -23,7 +23,7 @@ from domicile.domain.errors import Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
-from domicile.policy.request import Decision, Request, Resource
+from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
 from domicile.ports.audit_log import AuditLog
 from domicile.ports.clock import Clock
@@ -38,6 +38,11 @@ class Gate:
         self._clock = clock
         self.cell_region = cell_region
 
+    @property
+    def bundle_digest(self) -> str:
+        """Of the policies that are in force now."""
+        return self._decisions.bundle.digest
+
     async def require(self, caller: Caller, action: Action, resource: Resource) -> Decision:
         """The decision if it permits; otherwise raises ``Forbidden``, or ``NotFound`` for another tenant's resource."""
         decision = self._decisions.decide(Request(caller, action, resource, self.cell_region))  # (1)
@@ -46,7 +51,15 @@ class Gate:
         await self.record(caller, action, resource, Outcome.DENIED, decision)  # (2)
         if _foreign(caller, resource):
             raise NotFound()
-        raise Forbidden(policies=list(decision.policies))
+        raise self._refusal(caller, decision)
+
+    def _refusal(self, caller: Caller, decision: Decision) -> Forbidden:
+        """Which policies refused, and why, for those who may read policies; for others nothing but that it is refused."""
+        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
+        if not self._decisions.decide(asked).allowed:
+            return Forbidden()
+        reasons = [self._decisions.bundle.reasons.get(each, "") for each in decision.policies]
+        return Forbidden(policies=list(decision.policies), reasons=reasons or ["No policy permits it."])
 
     async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""
@@ -55,6 +68,10 @@ class Gate:
     def decide_each(self, caller: Caller, action: Action, resources: Sequence[Resource]) -> Sequence[Decision]:
         """The full decision for each resource: for hits that a scope already admitted, and for lists of what may show."""
         return self._decisions.decide_many([Request(caller, action, each, self.cell_region) for each in resources])
+
+    def decide_at(self, caller: Caller, action: Action, resource: Resource, region: Region) -> Decision:
+        """What the decision were in a cell of that region, for those who are to be sent there. Releases nothing here."""
+        return self._decisions.decide(Request(caller, action, resource, region))
 
     def event(
         self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]

@@ -110,6 +110,12 @@ class Identity:
             raise await self._refused(Refusal(AuthenticationMethod.SESSION, "unknown-session"), origin)
         return _from_origin(known.caller, origin), known.session
 
+    async def describe(self, caller: Caller) -> None:
+        """Decide and record that a caller is told who they are. Raises ``Forbidden`` or ``AuditUnavailable``."""
+        resource = OwnedResource("session", caller.credential_id or caller.principal.id, caller.tenant.id, caller.principal.id)
+        decision = await self._gate.require(caller, Action.SESSION_READ, resource)
+        await self._gate.record(caller, Action.SESSION_READ, resource, Outcome.PERMITTED, decision)
+
     async def sign_out(self, caller: Caller, token: str) -> None:
         """End the caller's own session; one that is over already is no error."""
         token_hash = stored_hash(token)

@@ -4,6 +4,22 @@ Heavy adapters are imported where they are built, so that a command which needs 
 """
 
 from domicile.bootstrap.cell import Cell, open_cell
-from domicile.bootstrap.office import Office, database_revisions, initialise_cell, open_office, upgrade_database
+from domicile.bootstrap.office import (
+    Office,
+    database_revisions,
+    initialise_cell,
+    open_office,
+    residency_inventory,
+    upgrade_database,
+)
 
-__all__ = ["Cell", "Office", "database_revisions", "initialise_cell", "open_cell", "open_office", "upgrade_database"]
+__all__ = [
+    "Cell",
+    "Office",
+    "database_revisions",
+    "initialise_cell",
+    "open_cell",
+    "open_office",
+    "residency_inventory",
+    "upgrade_database",
+]

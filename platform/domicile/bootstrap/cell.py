@@ -13,11 +13,17 @@ from typing import Any
 import structlog
 
 from domicile.access.administration import Administration
+from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
+from domicile.access.places import Places
+from domicile.access.residency import Inventory
+from domicile.access.signposts import Signposts
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.egress.guard import PROCESS_GUARD
+from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
@@ -39,7 +45,8 @@ from domicile.answers.service import Answers
 from domicile.bootstrap.health import Health
 from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
-from domicile.bootstrap.residency import cell_region, check_residency
+from domicile.bootstrap.outbound import checked_outbound, places, region_url
+from domicile.bootstrap.residency import cell_caller, cell_region, placed
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
@@ -56,7 +63,6 @@ from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
 from domicile.retrieval.search import Search
 
-
 _SWEEP_SECONDS = 24 * 3600.0
 
 
@@ -71,6 +77,9 @@ class Cell:
     identity: Identity
     administration: Administration
     journal: Journal
+    inventory: Inventory
+    places: Places
+    signposts: Signposts
     intake: Intake
     progress: Progress
     withdrawal: Withdrawal
@@ -91,15 +100,17 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
     configure_logs(settings.log_level)
     check_jobs(settings)
     decisions = decision_point(settings)
-    check_residency(settings, decisions, SystemClock())
+    outbound = checked_outbound(settings, decisions)
+    outbound.permit_own(settings.host, settings.port)
+    known_places = places(settings)
     require_cell(settings)
     async with AsyncExitStack() as stack:
         lock = hold(settings, command, url)
         if lock:
             stack.callback(lock.release)
-        base = await _opened(settings, decisions, stack)
+        base = await _opened(settings, decisions, outbound, stack)
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
-        cell = await _assembled(settings, base, queue, stack)
+        cell = await _assembled(settings, base, queue, known_places, stack)
         if run_jobs:
             await cell.intake.resume()
             _in_background(stack, _kept_swept(pipeline))
@@ -111,24 +122,25 @@ class _Base:
     """The adapters that everything is built on, open."""
 
     clock: SystemClock
+    outbound: Outbound
     telemetry: OpenTelemetry
     database: SqlDatabase
     provider: FileKeyProvider
     audit_log: SqlAuditLog
     gate: Gate
+    decisions: DecisionPoint
     stores: Stores
     models: Models
-    bundle_digest: str
 
 
-async def _opened(settings: Settings, decisions: DecisionPoint, stack: AsyncExitStack) -> _Base:
+async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbound, stack: AsyncExitStack) -> _Base:
     """Open stores and models; ``stack`` closes them again in the opposite order."""
     clock, region = SystemClock(), cell_region(settings)
-    telemetry = _telemetry(settings)
+    telemetry = _telemetry(settings, outbound)
     stack.callback(telemetry.close)
     provider = key_provider(settings)
     provider.load()
-    store = database(settings)
+    store = database(settings, outbound)
     stack.push_async_callback(store.close)
     await store.ping()
     audit_log = SqlAuditLog(store)
@@ -138,18 +150,19 @@ async def _opened(settings: Settings, decisions: DecisionPoint, stack: AsyncExit
     weights, embedder = await asyncio.to_thread(verified, settings)
     stack.push_async_callback(embedder.close)
     # Both take seconds, and neither needs the other.
-    index, _ = await asyncio.gather(asyncio.to_thread(vector_index, settings, embedder), embedder.load())
+    index, _ = await asyncio.gather(asyncio.to_thread(vector_index, settings, embedder, outbound), embedder.load())
     stack.push_async_callback(index.close)
     return _Base(
         clock=clock,
+        outbound=outbound,
         telemetry=telemetry,
         database=store,
         provider=provider,
         audit_log=audit_log,
         gate=Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region),
-        stores=Stores(store, keys, blob_store(settings), InstrumentedIndex(index, telemetry)),
+        decisions=decisions,
+        stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
         models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
-        bundle_digest=decisions.bundle.digest,
     )
 
 
@@ -168,15 +181,15 @@ async def _job_runner(
         models=base.models,
         parser=InstrumentedParser(parser, base.telemetry),
         clock=base.clock,
-        bundle_digest=base.bundle_digest,
+        gate=base.gate,
     )
-    queue = _queue(settings)
+    queue = _queue(settings, base.outbound)
     stack.push_async_callback(queue.stop)
     await (queue.start(pipeline.run, pipeline.abandon) if run_jobs else queue.start())
     return pipeline, queue
 
 
-async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, stack: AsyncExitStack) -> Cell:
+async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known_places: Places, stack: AsyncExitStack) -> Cell:
     """The use cases over the open adapters."""
     store, gate, clock, region = base.database, base.gate, base.clock, base.gate.cell_region
     keys, blobs, index = base.stores.keys, base.stores.blobs, base.stores.index
@@ -186,6 +199,9 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, stack
     identity = Identity(database=store, hasher=hasher, gate=gate, clock=clock, session_lifetime=lifetime)
     stack.push_async_callback(identity.flush)
     _in_background(stack, identity.keep_flushed())
+    ledger = EgressLedger(PROCESS_GUARD, gate, clock)
+    stack.push_async_callback(ledger.flush)
+    _in_background(stack, ledger.keep_flushed())
     retriever = Retriever(
         database=store,
         index=index,
@@ -196,7 +212,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, stack
         telemetry=base.telemetry,
         max_question_chars=settings.max_question_chars,
     )
-    author = InstrumentedGenerator(generator(settings, base.models.embedder, region), base.telemetry)
+    author = InstrumentedGenerator(generator(settings, base.models.embedder, region, base.outbound), base.telemetry)
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
     answers = Answers(retriever=retriever, generator=author, gate=gate, history=history, database=store, clock=clock)
@@ -210,6 +226,9 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, stack
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
+        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(region, clock)),
+        places=known_places,
+        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
@@ -223,18 +242,18 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, stack
     )
 
 
-def _telemetry(settings: Settings) -> OpenTelemetry:
-    processors, readers = otlp_exporters(settings.otlp_endpoint) if settings.otlp_endpoint else ([], [])
+def _telemetry(settings: Settings, outbound: Outbound) -> OpenTelemetry:
+    processors, readers = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [])
     return OpenTelemetry(settings.cell, settings.region, processors, readers)
 
 
-def _queue(settings: Settings) -> DbosJobQueue:
+def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:
     """Beside the cell's database: its own file on SQLite, its own schema on PostgreSQL."""
     if not settings.database_url:
         return DbosJobQueue(f"sqlite+aiosqlite:///{settings.data_dir / 'jobs.db'}")
     password = read_secret(settings.database_password_file)
     # A worker that starts again takes up what it left; its host's name is what stays the same.
-    return DbosJobQueue(database_url(settings), password=password, executor_id=socket.gethostname())
+    return DbosJobQueue(database_url(settings, outbound), password=password, executor_id=socket.gethostname())
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.embeddings.local import LocalEmbedder
 from domicile.adapters.embeddings.precision import chosen_dtype
 from domicile.adapters.embeddings.weights import Weights, verified_weights
@@ -26,7 +27,7 @@ def sparse_encoder(settings: Settings) -> SparseEncoder:
     return Bm25Encoder(settings.languages)
 
 
-def generator(settings: Settings, embedder: Embedder, region: Region) -> Generator:
+def generator(settings: Settings, embedder: Embedder, region: Region, outbound: Outbound) -> Generator:
     """The configured model, or the extractive generator where there is none."""
     if not settings.llm_url:
         return ExtractiveGenerator(embedder=embedder, region=region)
@@ -40,7 +41,7 @@ def generator(settings: Settings, embedder: Embedder, region: Region) -> Generat
         stall=settings.llm_stall_seconds,
     )
     model = OpenAICompatibleModel(
-        base_url=settings.llm_url,
+        base_url=outbound.way_to("model"),
         model=settings.llm_model,
         region=Region(settings.llm_region),
         api_key=read_secret(settings.llm_api_key_file) or None,

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from domicile.access.administration import Administration
+from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
 from domicile.access.journal import Journal
+from domicile.access.residency import ComponentView
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
+from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.lock.folder import FolderLock, Holder
-from domicile.bootstrap.residency import cell_region, check_residency, component_regions
+from domicile.bootstrap.outbound import checked_outbound
+from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
 from domicile.config import Settings, load_settings, read_secret, resource_dir
 from domicile.domain.errors import ConfigurationError
@@ -44,9 +48,10 @@ def decision_point(settings: Settings) -> DecisionPoint:
     try:
         texts = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
         schema = (folder / "schema.cedarschema").read_text("utf-8")
+        regions = (folder / "regions.yaml").read_text("utf-8")
     except OSError:
         raise ConfigurationError(f"There are no policies in {folder}.", hint="Set DOMICILE_POLICY_DIR.") from None
-    return DecisionPoint(PolicyBundle.parse(schema, texts), component_regions(settings))
+    return DecisionPoint(PolicyBundle.parse(schema, texts, regions), component_regions(settings))
 
 
 @asynccontextmanager
@@ -55,9 +60,9 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
     settings = settings or load_settings()
     clock = SystemClock()
     decisions = decision_point(settings)
-    check_residency(settings, decisions, clock)
+    outbound = checked_outbound(settings, decisions)
     require_cell(settings)
-    store = database(settings)
+    store = database(settings, outbound)
     log = SqlAuditLog(store)
     hasher = Argon2Hasher()
     try:
@@ -65,6 +70,7 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         gate = Gate(decisions, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
         yield Office(administration, Journal(log=log, gate=gate), cell_region(settings))
+        await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()
         await hasher.close()
@@ -77,7 +83,7 @@ async def initialise_cell(settings: Settings) -> None:
     A root key is only made where there is no data yet: one that is missing beside data is lost, and a new one would hide that.
     """
     check_jobs(settings)
-    check_residency(settings, decision_point(settings), SystemClock())
+    checked_outbound(settings, decision_point(settings))
     _make_private(settings.data_dir)
     _make_private(settings.root_key_path.parent)
     provider = key_provider(settings)
@@ -87,6 +93,15 @@ async def initialise_cell(settings: Settings) -> None:
         provider.create()
     provider.load()
     await upgrade_database(settings)
+
+
+def residency_inventory(settings: Settings | None = None) -> tuple[Region, list[ComponentView]]:
+    """The cell's region and where each of its components is, from the settings and policies alone: nothing is connected to.
+
+    Raises ``ResidencyViolation``, naming every component that may not be used.
+    """
+    settings = settings or load_settings()
+    return cell_region(settings), inventory(settings, decision_point(settings), SystemClock())
 
 
 def require_cell(settings: Settings) -> None:
@@ -100,9 +115,10 @@ def require_cell(settings: Settings) -> None:
 async def upgrade_database(settings: Settings | None = None) -> tuple[str | None, str]:
     """The schema before and after. Raises ``StoreHeld`` while a service has the cell."""
     settings = settings or load_settings()
+    outbound = checked_outbound(settings, decision_point(settings))
     lock = hold(settings, "domicile db upgrade")
     try:
-        url, password = database_url(settings), read_secret(settings.database_password_file)
+        url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
         return await upgrade(url, folder=resource_dir("migrations"), password=password)
     finally:
         if lock:
@@ -112,7 +128,8 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
 async def database_revisions(settings: Settings | None = None) -> tuple[str | None, str]:
     """The schema that the database has, and the one that this version needs."""
     settings = settings or load_settings()
-    return await revisions(database_url(settings), password=read_secret(settings.database_password_file))
+    outbound = checked_outbound(settings, decision_point(settings))
+    return await revisions(database_url(settings, outbound), password=read_secret(settings.database_password_file))
 
 
 def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
@@ -123,10 +140,11 @@ def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
 
 
 async def _has_tenants(settings: Settings) -> bool:
-    url, password = database_url(settings), read_secret(settings.database_password_file)
+    outbound = checked_outbound(settings, decision_point(settings))
+    url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
     if (await revisions(url, password=password))[0] is None:
         return False
-    store = database(settings)
+    store = database(settings, outbound)
     try:
         async with store.reading() as unit:
             return bool(await unit.tenants.all())

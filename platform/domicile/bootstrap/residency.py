@@ -4,40 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from domicile.access.administration import Administration
+from domicile.access.residency import BY_GUARD, BY_NETWORK, ComponentView, Placed, viewed
+from domicile.adapters.egress.destinations import QDRANT_GRPC_PORT, destinations, shown
 from domicile.config import Settings
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation
-from domicile.domain.principals import Tenant
+from domicile.domain.principals import Caller, Tenant
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
-from domicile.policy.request import EndpointResource, Request
+from domicile.policy.regions import DataKind, RegionBook
+from domicile.policy.request import Request
 from domicile.ports.clock import Clock
+
+#: What goes to each kind of component. Content is encrypted everywhere but on its way to and from a model.
+_DATA = {
+    "database": ("metadata", "encrypted-content", "wrapped-keys", "audit"),
+    "vector-index": ("metadata", "vectors", "encrypted-content"),
+    "blob-store": ("encrypted-content",),
+    "model": ("content",),
+    "telemetry": ("telemetry",),
+    "embedder": ("content",),
+    "keys": ("root-key",),
+    "jobs": ("metadata",),
+}
+
+
+#: As what that counts where it flows to another region, which needs a legal basis for each kind.
+_FLOWS = {
+    "database": (DataKind.CONTENT, DataKind.METADATA, DataKind.KEYS),
+    "vector-index": (DataKind.CONTENT, DataKind.METADATA),
+    "blob-store": (DataKind.CONTENT,),
+    "model": (DataKind.CONTENT,),
+    "telemetry": (DataKind.TELEMETRY,),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Something that data flows to. ``variable`` is the setting that declares its region."""
+    """Something outside this process that data flows to.
+
+    ``setting`` is the setting of its address and ``variable`` the one that declares its region.
+    """
 
     kind: str
     address: str
     region: str
+    setting: str
     variable: str
+    confined: str
 
 
 def components(settings: Settings) -> Iterator[Component]:
     """Every component outside this process that the settings name. What is embedded is where the cell is."""
+    blobs = settings.blob_endpoint or settings.blob_url
+    blob_setting = "DOMICILE_BLOB_ENDPOINT" if settings.blob_endpoint else "DOMICILE_BLOB_URL"
     declared = (
-        ("database", settings.database_url, settings.database_region, "DOMICILE_DATABASE_REGION"),
-        ("vector-index", settings.qdrant_url, settings.qdrant_region, "DOMICILE_QDRANT_REGION"),
-        ("blob-store", settings.blob_url, settings.blob_region, "DOMICILE_BLOB_REGION"),
-        ("model", settings.llm_url, settings.llm_region, "DOMICILE_LLM_REGION"),
-        ("telemetry", settings.otlp_endpoint, settings.otlp_region, "DOMICILE_OTLP_REGION"),
+        # The job queue's driver connects in native code, whatever the database's own driver does.
+        ("database", settings.database_url, settings.database_region, "DATABASE_URL", "DATABASE_REGION", BY_NETWORK),
+        ("vector-index", settings.qdrant_url, settings.qdrant_region, "QDRANT_URL", "QDRANT_REGION", BY_NETWORK),
+        ("blob-store", blobs, settings.blob_region, blob_setting.removeprefix("DOMICILE_"), "BLOB_REGION", BY_NETWORK),
+        ("model", settings.llm_url, settings.llm_region, "LLM_URL", "LLM_REGION", BY_GUARD),
+        ("telemetry", settings.otlp_endpoint, settings.otlp_region, "OTLP_ENDPOINT", "OTLP_REGION", BY_GUARD),
     )
-    for kind, address, region, variable in declared:
+    for kind, address, region, setting, variable, confined in declared:
         if address:
-            yield Component(kind, address, region, variable)
+            yield Component(kind, address, region, f"DOMICILE_{setting}", f"DOMICILE_{variable}", confined)
 
 
 def cell_region(settings: Settings) -> Region:
@@ -50,26 +84,93 @@ def component_regions(settings: Settings) -> list[Region]:
     return [_region(name, "DOMICILE_COMPONENT_REGIONS") for name in settings.component_regions]
 
 
+def cell_caller(here: Region, clock: Clock) -> Caller:
+    """The cell itself, which lets data flow to its components on behalf of no tenant in particular."""
+    return Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", here))
+
+
 def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) -> None:
-    """Raise ``ResidencyViolation``, naming every component without a region or in one that policy does not allow."""
+    """Raise ``ResidencyViolation``, naming every component that may not be used, and why.
+
+    That is one without a usable address, without a region, in one that policy denies, or in another one than the cell's
+    without a legal basis for what would flow there.
+    """
     here = cell_region(settings)
-    faults = [fault for each in components(settings) if (fault := _fault(each, here, decisions, clock))]
+    caller = cell_caller(here, clock)
+    today, book = clock.now().date(), decisions.bundle.regions
+    faults = [fault for each in components(settings) for fault in _faults(each, here, decisions, caller)]
+    faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
     if faults:
         raise ResidencyViolation(f"This cell is in {here}: {'; '.join(faults)}.", components=faults)
 
 
-def _fault(component: Component, here: Region, decisions: DecisionPoint, clock: Clock) -> str:
+def placed(settings: Settings) -> list[Placed]:
+    """Every component with its address and region, those in this process included. Residency has to be checked before."""
+    here = cell_region(settings)
+    outside = {
+        each.kind: Placed(each.kind, shown(each.address), Region(each.region), _DATA[each.kind], each.confined)
+        for each in components(settings)
+    }
+    embedded = {
+        "database": "SQLite in the data folder",
+        "vector-index": "engine in this process",
+        "blob-store": "folder in the data folder",
+        "model": "extractive, in this process",
+        "embedder": "in this process",
+        "keys": "key file of this machine",
+    }
+    if "database" not in outside:
+        embedded["jobs"] = "SQLite in the data folder"
+    inside = {kind: Placed(kind, address, here, _DATA[kind]) for kind, address in embedded.items()}
+    return list((inside | outside).values())
+
+
+def inventory(settings: Settings, decisions: DecisionPoint, clock: Clock) -> list[ComponentView]:
+    """The live inventory, as ``domicile doctor`` shows it; raises as ``check_residency`` does."""
+    check_residency(settings, decisions, clock)
+    here = cell_region(settings)
+    caller = cell_caller(here, clock)
+    found = placed(settings)
+    answers = decisions.decide_many([Request(caller, Action.ENDPOINT_USE, each.resource, here) for each in found])
+    return list(viewed(found, lambda _: answers))
+
+
+def addresses(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What each component's client connects to, by kind: the declared address, then what its client finds from that."""
+    ways: dict[str, tuple[str, ...]] = {each.kind: (each.address,) for each in components(settings)}
+    if settings.qdrant_url:
+        ways["vector-index"] += tuple(f"grpc://{each.host}:{QDRANT_GRPC_PORT}" for each in destinations(settings.qdrant_url))
+    return ways
+
+
+def _faults(component: Component, here: Region, decisions: DecisionPoint, caller: Caller) -> Iterator[str]:
+    try:
+        destinations(component.address)
+    except ConfigurationError as error:
+        yield f"the {component.kind}'s address cannot be used: {error} ({component.setting})"
     if not component.region:
-        return f"the {component.kind} declares no region ({component.variable})"
+        yield f"the {component.kind} declares no region ({component.variable})"
+        return
     try:
         region = Region(component.region)
     except CallerError:
-        return f"the {component.kind} declares '{component.region}', which is no region name ({component.variable})"
-    # The cell itself asks, on behalf of no tenant in particular.
-    operator = Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", here))
-    endpoint = EndpointResource(component.kind, component.kind, region)
-    allowed = decisions.decide(Request(operator, Action.ENDPOINT_USE, endpoint, here)).allowed
-    return "" if allowed else f"the {component.kind} is in {region}, which policy does not allow ({component.variable})"
+        yield f"the {component.kind} declares '{component.region}', which is no region name ({component.variable})"
+        return
+    resource = Placed(component.kind, "", region, ()).resource
+    if not decisions.decide(Request(caller, Action.ENDPOINT_USE, resource, here)).allowed:
+        yield f"the {component.kind} is in {region}, which policy does not allow ({component.variable})"
+
+
+def _baseless(component: Component, here: Region, book: RegionBook, today: date) -> Iterator[str]:
+    """What would flow to another region without a legal basis that holds today (and later: see ``access.transfers``)."""
+    try:
+        there = Region(component.region)
+    except CallerError:
+        return
+    missing = [] if there == here else [kind for kind in _FLOWS[component.kind] if not book.transfer(here, there, kind, today)]
+    if missing:
+        kinds = " and ".join(kind.value for kind in missing)
+        yield f"nothing in regions.yaml permits {kinds} to flow to the {component.kind} in {there} ({component.variable})"
 
 
 def _region(name: str, variable: str) -> Region:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.bootstrap.residency import cell_region
 from domicile.config import Settings, read_secret
@@ -16,20 +17,22 @@ if TYPE_CHECKING:
     from domicile.ports.embedder import Embedder
 
 
-def database_url(settings: Settings) -> str:
+def database_url(settings: Settings, outbound: Outbound) -> str:
     """The SQLAlchemy URL, without a password."""
-    return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}"
+    if settings.database_url:
+        return outbound.way_to("database")
+    return f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}"
 
 
-def database(settings: Settings) -> SqlDatabase:
-    return SqlDatabase(database_url(settings), password=read_secret(settings.database_password_file))
+def database(settings: Settings, outbound: Outbound) -> SqlDatabase:
+    return SqlDatabase(database_url(settings, outbound), password=read_secret(settings.database_password_file))
 
 
 def key_provider(settings: Settings) -> FileKeyProvider:
     return FileKeyProvider(settings.root_key_path, cell_region(settings))
 
 
-def blob_store(settings: Settings) -> BlobStore:
+def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:
     if not settings.blob_url:
         from domicile.adapters.blobs.folder import FolderBlobStore
 
@@ -39,7 +42,7 @@ def blob_store(settings: Settings) -> BlobStore:
     return s3_blob_store(
         S3Location(
             settings.blob_url,
-            settings.blob_endpoint,
+            outbound.way_to("blob-store") if settings.blob_endpoint else "",
             settings.blob_signing_region,
             settings.blob_access_key_id,
             read_secret(settings.blob_secret_key_file),
@@ -47,7 +50,7 @@ def blob_store(settings: Settings) -> BlobStore:
     )
 
 
-def vector_index(settings: Settings, embedder: Embedder) -> VectorIndex:
+def vector_index(settings: Settings, embedder: Embedder, outbound: Outbound) -> VectorIndex:
     """Blocks while an embedded index is loaded."""
     if not settings.qdrant_url:
         from domicile.adapters.qdrant.edge import EdgeVectorIndex
@@ -56,7 +59,8 @@ def vector_index(settings: Settings, embedder: Embedder) -> VectorIndex:
     from domicile.adapters.qdrant.server import ServerVectorIndex
 
     key = read_secret(settings.qdrant_api_key_file) or None
-    return ServerVectorIndex.connect(settings.qdrant_url, model=embedder.model, dimensions=embedder.dimensions, api_key=key)
+    url = outbound.way_to("vector-index")
+    return ServerVectorIndex.connect(url, model=embedder.model, dimensions=embedder.dimensions, api_key=key)
 
 
 def is_embedded(settings: Settings) -> bool:

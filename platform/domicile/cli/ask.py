@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domicile.cli.declared import decides
 from domicile.cli.output import AsJson, print_json
+from domicile.domain.actions import Action
 
 if TYPE_CHECKING:
     import httpx2
@@ -17,6 +19,7 @@ Limit = Annotated[int, typer.Option(help="Passages to consider.", min=1, max=50)
 Url = Annotated[str | None, typer.Option(help="The service to ask; without it, the one on this machine, or the cell itself.")]
 
 
+@decides(Action.ANSWER_CREATE, Action.DOCUMENT_READ, Action.ENDPOINT_USE)
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in your own words.")],
     collection: Collections = None,
@@ -35,6 +38,7 @@ def ask(
             _stream(http, body)
 
 
+@decides(Action.SEARCH_CREATE, Action.DOCUMENT_READ)
 def search(
     text: Annotated[str, typer.Argument(help="What to look for.")],
     collection: Collections = None,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from domicile.cli.declared import decides
 from domicile.cli.output import AsJson, print_json, print_table
+from domicile.domain.actions import Action
 
 if TYPE_CHECKING:
     from domicile.audit.events import AuditEntry
@@ -22,6 +24,7 @@ def _group() -> None:
 
 
 @app.command("show")
+@decides(Action.AUDIT_READ)
 def show(
     tenant: Annotated[str, typer.Option("--tenant", "-t", help="The tenant's short name.")],
     last: Annotated[int, typer.Option(help="How many entries, the newest first.", min=1, max=10_000)] = 30,

@@ -36,6 +36,7 @@ def connect(url: str | None = None) -> Iterator[httpx2.Client]:
     key = _api_key(client)
     where = client.url or _running_service()
     if where:
+        _permit(where)
         with _client(key, where, None) as http:
             yield http
         return
@@ -92,6 +93,18 @@ def unreachable(http: httpx2.Client) -> DependencyError:
     return DependencyError(f"No service answers at {http.base_url}.", hint="Check that it runs, and the URL.")
 
 
+def _permit(url: str) -> None:
+    """Let this process connect to the service that was named, and to nothing else."""
+    from domicile.adapters.egress.destinations import destinations
+    from domicile.adapters.egress.guard import PROCESS_GUARD
+
+    try:
+        for each in destinations(url):
+            PROCESS_GUARD.permit(each)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"The service's URL cannot be used: {error}.", hint="Check DOMICILE_URL.") from None
+
+
 def _client(key: str, url: str, socket: str | None) -> httpx2.Client:
     import httpx2
 
@@ -127,10 +140,13 @@ def _running_service() -> str:
 @contextmanager
 def _own_cell(socket: Path) -> Iterator[None]:
     """Serve the cell on the socket from a thread of this process until the block ends."""
+    from domicile.adapters.egress.destinations import Destination
+    from domicile.adapters.egress.guard import PROCESS_GUARD
     from domicile.bootstrap import open_cell
     from domicile.web.server import serve_cell
 
     settings = load_settings()
+    PROCESS_GUARD.permit(Destination(str(socket), 0))
     loop = asyncio.new_event_loop()
     stop, ready = asyncio.Event(), threading.Event()
     failure: list[DomicileError] = []

@@ -6,10 +6,13 @@ import asyncio
 
 import typer
 
+from domicile.cli.declared import decides_nothing
+
 app = typer.Typer(help="The cell's database.", no_args_is_help=True)
 
 
 @app.command("upgrade")
+@decides_nothing("It changes tables, whatever is in them.")
 def upgrade() -> None:
     """Bring the database to this version's schema. Stop the service first."""
     from domicile.bootstrap import upgrade_database
@@ -21,6 +24,7 @@ def upgrade() -> None:
 
 
 @app.command("status")
+@decides_nothing("It reads which tables there are.")
 def status() -> None:
     """Say which schema the database has and which this version needs."""
     from domicile.bootstrap import database_revisions

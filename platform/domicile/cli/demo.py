@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domicile.cli.declared import decides
+from domicile.domain.actions import Action
+
 if TYPE_CHECKING:
     from domicile.access.administration import Administration
     from domicile.bootstrap import Cell
@@ -21,6 +24,7 @@ _REGION = "eu-de"
 _INGEST_MINUTES = 30
 
 
+@decides(Action.TENANT_CREATE, Action.MEMBER_CREATE, Action.APIKEY_CREATE, Action.COLLECTION_CREATE, Action.DOCUMENT_CREATE)
 def demo(
     port: Annotated[int | None, typer.Option(help="Port to listen on; DOMICILE_PORT if not given.", min=1, max=65535)] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the demonstration cell; var/demo if not given.")] = None,

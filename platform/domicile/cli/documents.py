@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domicile.cli.declared import decides
 from domicile.cli.output import AsJson, print_json, print_table
+from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, NotFound
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Report:
     failed: list[dict[str, Any]] = field(default_factory=list)
 
 
+@decides(Action.DOCUMENT_CREATE, Action.COLLECTION_LIST, Action.COLLECTION_CREATE, Action.JOB_READ, Action.SESSION_READ)
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders to walk.", exists=True)],
     tenant: Annotated[str, typer.Option(help="The tenant that the API key belongs to.")],
@@ -69,6 +72,7 @@ def ingest(
 
 
 @collections.command("create")
+@decides(Action.COLLECTION_CREATE)
 def create_collection(
     slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits and hyphens.")],
     url: Url = None,
@@ -83,6 +87,7 @@ def create_collection(
 
 
 @collections.command("list")
+@decides(Action.COLLECTION_LIST)
 def list_collections(url: Url = None, as_json: AsJson = False) -> None:
     """List the collections that the API key may see."""
     from domicile.cli.connection import call, connect

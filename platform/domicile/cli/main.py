@@ -7,7 +7,8 @@ import sys
 import typer
 
 from domicile import __version__
-from domicile.cli import ask, audit, database, demo, documents, people, serve
+from domicile.cli import ask, audit, database, demo, doctor, documents, people, serve
+from domicile.cli.declared import decides_nothing
 from domicile.cli.output import fail
 from domicile.domain.errors import DomicileError
 
@@ -23,6 +24,7 @@ app.command("demo")(demo.demo)
 app.command("init")(serve.init)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
+app.command("doctor")(doctor.doctor)
 app.command("ingest")(documents.ingest)
 app.command("ask")(ask.ask)
 app.command("search")(ask.search)
@@ -35,13 +37,17 @@ app.add_typer(database.app, name="db")
 
 
 @app.command("version")
+@decides_nothing("It prints the version.")
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
 
 
 def main() -> None:
-    """Run; exit status 0 done, 1 failed or refused, 2 wrong usage."""
+    """Run; exit status 0 done, 1 failed or refused, 2 wrong usage. From here on this process reaches what is declared only."""
+    from domicile.adapters.egress.guard import install
+
+    install()
     try:
         app()
     except DomicileError as error:

@@ -12,7 +12,9 @@ from uuid import UUID
 
 import typer
 
+from domicile.cli.declared import decides
 from domicile.cli.output import AsJson, print_json, print_table
+from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError
 from domicile.domain.values import Classification, Role
 
@@ -28,6 +30,7 @@ Login = Annotated[str, typer.Option("--user", "-u", help="The user's login.")]
 
 
 @tenants.command("create")
+@decides(Action.TENANT_CREATE, Action.MEMBER_CREATE)
 def create_tenant(
     slug: Annotated[str, typer.Argument(help="Short name: lower-case letters, digits and hyphens.")],
     name: Annotated[str, typer.Option(help="Full name.")],
@@ -49,6 +52,7 @@ def create_tenant(
 
 
 @tenants.command("list")
+@decides(Action.TENANT_READ)
 def list_tenants(as_json: AsJson = False) -> None:
     """List the tenants of this cell."""
 
@@ -67,6 +71,7 @@ def list_tenants(as_json: AsJson = False) -> None:
 
 
 @users.command("create")
+@decides(Action.MEMBER_CREATE, Action.APIKEY_CREATE)
 def create_user(
     login: Annotated[str, typer.Argument(help="What the person signs in with.")],
     tenant: TenantName,
@@ -92,6 +97,7 @@ def create_user(
 
 
 @users.command("password")
+@decides(Action.MEMBER_CREATE)
 def set_password(login: Annotated[str, typer.Argument(help="The user's login.")], tenant: TenantName) -> None:
     """Give a user a new password; ends the user's sessions."""
     secret = _ask_password()
@@ -109,6 +115,7 @@ def set_password(login: Annotated[str, typer.Argument(help="The user's login.")]
 
 
 @users.command("list")
+@decides(Action.MEMBER_CREATE)
 def list_users(tenant: TenantName, as_json: AsJson = False) -> None:
     """List a tenant's users."""
 
@@ -127,6 +134,7 @@ def list_users(tenant: TenantName, as_json: AsJson = False) -> None:
 
 
 @api_keys.command("create")
+@decides(Action.APIKEY_CREATE)
 def create_api_key(
     tenant: TenantName,
     user: Login,
@@ -155,6 +163,7 @@ def create_api_key(
 
 
 @api_keys.command("list")
+@decides(Action.APIKEY_CREATE)
 def list_api_keys(tenant: TenantName, as_json: AsJson = False) -> None:
     """List a tenant's API keys, without their secrets."""
 
@@ -173,6 +182,7 @@ def list_api_keys(tenant: TenantName, as_json: AsJson = False) -> None:
 
 
 @api_keys.command("revoke")
+@decides(Action.APIKEY_REVOKE)
 def revoke_api_key(key_id: Annotated[UUID, typer.Argument(help="The key's id.")], tenant: TenantName) -> None:
     """Revoke an API key; a running service stops accepting it within seconds."""
 

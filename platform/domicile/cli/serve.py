@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from domicile.cli.declared import decides, decides_nothing
+from domicile.domain.actions import Action
 from domicile.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 DataDir = Annotated[Path | None, typer.Option(help="The cell's folder; DOMICILE_DATA_DIR if not given.")]
 
 
+@decides_nothing("It makes a cell in which there is no tenant yet.")
 def init(data_dir: DataDir = None) -> None:
     """Make a new cell: its folder, its root key and its database. Safe to run again."""
     from domicile.bootstrap import initialise_cell
@@ -31,6 +34,7 @@ def init(data_dir: DataDir = None) -> None:
     typer.echo(f"Keep a copy of {settings.root_key_path} apart from any copy of the data: without it nothing can be read.")
 
 
+@decides(Action.ENDPOINT_USE)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; DOMICILE_HOST if not given.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; DOMICILE_PORT if not given.", min=1, max=65535)] = None,
@@ -42,6 +46,7 @@ def serve(
     asyncio.run(run_service(load_settings(host=host, port=port, data_dir=data_dir)))
 
 
+@decides(Action.ENDPOINT_USE, Action.DOCUMENT_CREATE)
 def worker(data_dir: DataDir = None) -> None:
     """Run ingest jobs for services that only take them in (DOMICILE_JOBS=worker), until interrupted."""
     from domicile.config import load_settings

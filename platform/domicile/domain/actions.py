@@ -7,6 +7,7 @@ from enum import StrEnum
 
 class Action(StrEnum):
     SESSION_CREATE = "session:create"  # sign in on the pages
+    SESSION_READ = "session:read"  # be told who one is
     SESSION_DELETE = "session:delete"  # sign out
     COLLECTION_LIST = "collection:list"  # see which collections exist
     COLLECTION_CREATE = "collection:create"
@@ -20,8 +21,11 @@ class Action(StrEnum):
     CONVERSATION_DELETE = "conversation:delete"
     JOB_READ = "job:read"
     AUDIT_READ = "audit:read"
+    POLICY_READ = "policy:read"  # be told which policies there are, and why something was refused
     APIKEY_CREATE = "apikey:create"
     APIKEY_REVOKE = "apikey:revoke"
     MEMBER_CREATE = "member:create"  # add users and groups
+    TENANT_READ = "tenant:read"  # see that a tenant exists: the operator
     TENANT_CREATE = "tenant:create"  # the operator, on the machine itself
+    RESIDENCY_READ = "residency:read"  # see where the cell's components are
     ENDPOINT_USE = "endpoint:use"  # let data flow to a component in a region

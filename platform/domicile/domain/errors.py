@@ -163,6 +163,14 @@ class RegionRefused(Refused):
     hint = "Send the request to the cell of that region."
 
 
+class Misdirected(Refused):
+    """The data lives in another region, whose cell has to be asked: HTTP's 421 (RFC 9110, section 15.5.20)."""
+
+    slug = "misdirected"
+    title = "This data lives in another region"
+    hint = "Send the request to the cell of that region."
+
+
 # --- The configuration is at fault ------------------------------------------------------------------------------------
 class ConfigurationError(DomicileError):
     """The operator has to change something before the cell can start."""

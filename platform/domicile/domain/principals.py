@@ -42,6 +42,7 @@ class Principal:
 class AuthenticationMethod(StrEnum):
     API_KEY = "api-key"
     SESSION = "session"
+    JOB = "job"  # work that goes on after the request that asked for it
     OPERATOR = "operator"  # a command run on the machine itself, outside any tenant's roles
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from domicile.access.gate import Gate
 from domicile.domain.documents import ItemState, Job, JobItem, JobState, Stage
 from domicile.domain.errors import DecryptionFailed, DependencyError, DomicileError
+from domicile.ingestion.authority import decisions
 from domicile.ingestion.chunking import Chunker
 from domicile.ingestion.drafts import is_published
 from domicile.ingestion.flow import ahead, in_order
@@ -53,7 +55,7 @@ class Pipeline:
         models: Models,
         parser: Parser,
         clock: Clock,
-        bundle_digest: str,
+        gate: Gate,
         window_chunks: int = WINDOW_CHUNKS,
     ) -> None:
         self._stores = stores
@@ -61,7 +63,8 @@ class Pipeline:
         self._clock = clock
         self._window_chunks = window_chunks
         self._reader = Reader(keys=stores.keys, blobs=stores.blobs, parser=parser, chunker=Chunker(models.tokens))
-        self._publisher = Publisher(stores=stores, sparse=models.sparse, clock=clock, bundle_digest=bundle_digest)
+        self._gate = gate
+        self._publisher = Publisher(stores=stores, sparse=models.sparse, clock=clock, gate=gate)
 
     async def run(self, job_id: UUID, tenant_id: UUID) -> None:
         """Bring every pending item of the job to its end.
@@ -142,10 +145,19 @@ class Pipeline:
         ]
         for item in known:
             await self._publisher.leave(item)
-        news = [item for item in pending if item not in known]
+        news = await self._permitted(job, [item for item in pending if item not in known])
         with contextlib.suppress(DecryptionFailed):  # Whose key is gone is found out item by item.
             await self._stores.keys.open_many(job.tenant_id, frozenset(item.data_key_id for item in news))
         return news
+
+    async def _permitted(self, job: Job, items: Sequence[JobItem]) -> Sequence[JobItem]:
+        """Those that the job may still ingest; the others fail before anything is computed for them."""
+        async with self._stores.database.reading() as unit:
+            decided = list(zip(items, await decisions(self._gate, unit, job, items), strict=True))
+        for item, decision in decided:
+            if not decision.allowed:
+                await self._publisher.refuse(job, item, decision)
+        return [item for item, decision in decided if decision.allowed]
 
     async def _windows(self, job: Job, items: Sequence[JobItem]) -> AsyncGenerator[Window, None]:
         async with aclosing(windows(self._documents(job, items), self._window_chunks)) as source:

@@ -5,7 +5,8 @@ Obligations, labelled where they are met:
 1. Every point and the text are stored, encrypted, before the version becomes visible.
 2. One transaction makes the versions visible, finishes their items and records the events.
 3. What a version replaced is removed after that, never before. If it does not come to that, the sweep does it.
-4. Only what is pending is settled or published: an item may have been settled by a withdrawal, or by another run of the job.
+4. What is published is decided once more, in the same transaction.
+5. Only what is pending is settled or published: an item may have been settled by a withdrawal, or by another run of the job.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from domicile.access.gate import Gate
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.crypto.context import Part
 from domicile.domain.actions import Action
 from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem
-from domicile.domain.errors import DocumentWithdrawn, DomicileError
+from domicile.domain.errors import DocumentWithdrawn, DomicileError, Forbidden
+from domicile.domain.principals import AuthenticationMethod
+from domicile.ingestion.authority import decisions
 from domicile.ingestion.flow import all_of
 from domicile.ingestion.reading import ReadDocument
 from domicile.ingestion.sealing import blob_key, blob_keys, chunk_id, seal_chunk, seal_part, seal_title
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.windows import Window, completed
+from domicile.policy.request import Decision
 from domicile.ports.clock import Clock
 from domicile.ports.embedder import SparseEncoder
 from domicile.ports.repositories import UnitOfWork
@@ -30,7 +35,7 @@ from domicile.ports.vector_index import IndexPoint, Vector
 
 
 class Publisher:
-    """Stores windows and settles items. ``bundle_digest`` names the policies that the cell runs under."""
+    """Stores windows and settles items."""
 
     def __init__(
         self,
@@ -38,7 +43,7 @@ class Publisher:
         stores: Stores,
         sparse: SparseEncoder,
         clock: Clock,
-        bundle_digest: str,
+        gate: Gate,
     ) -> None:
         self._database = stores.database
         self._keys = stores.keys
@@ -46,7 +51,7 @@ class Publisher:
         self._index = stores.index
         self._sparse = sparse
         self._clock = clock
-        self._bundle_digest = bundle_digest
+        self._gate = gate
 
     async def store(self, job: Job, window: Window, vectors: Vector) -> None:
         """Index the window's chunks and publish the documents that are complete with it."""
@@ -61,7 +66,7 @@ class Publisher:
         async with self._database.writing() as unit:
             if await _is_current(unit, item):
                 return
-            await unit.jobs.finish(item.id, ItemState.UNCHANGED)  # (4)
+            await unit.jobs.finish(item.id, ItemState.UNCHANGED)  # (5)
             await unit.commit()
         await self._remove([item])
 
@@ -72,13 +77,22 @@ class Publisher:
             self._keys.forget(job.tenant_id, [item.data_key_id for item in withdrawn])
             await self._remove(withdrawn)
 
+    async def refuse(self, job: Job, item: JobItem, decision: Decision) -> None:
+        """Settle an item that policy no longer permits, for whoever submitted it."""
+        async with self._database.writing() as unit:
+            if await _is_current(unit, item):
+                return
+            await self._refuse(unit, job, item, decision)
+            await unit.commit()
+        await self._remove([item])
+
     async def fail(self, job: Job, item: JobItem, error: DomicileError) -> None:
         """Settle an item that cannot be ingested. Its data key stays: the job's reader is told which file it was."""
         async with self._database.writing() as unit:
             if await _is_current(unit, item):
                 return
-            if await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error)):  # (4)
-                await unit.audit.append(self._event(job, item, Outcome.FAILED, error.slug))
+            if await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error)):  # (5)
+                await unit.audit.append(self._event(job, item, Outcome.FAILED, reason=error.slug))
                 await unit.commit()
         await self._remove([item])
 
@@ -103,18 +117,30 @@ class Publisher:
 
     async def _publish(self, job: Job, done: Sequence[ReadDocument]) -> None:
         replaced: list[tuple[JobItem, DocumentVersion]] = []
+        refused: list[JobItem] = []
         async with self._database.writing() as unit:  # (2)
-            for document in done:
-                if not await unit.jobs.finish(document.item.id, ItemState.ADDED):  # (4)
-                    continue
-                version = await unit.documents.publish(self._document(document))
-                if version is not None:
-                    replaced.append((document.item, version))
-                await unit.audit.append(self._event(job, document.item, Outcome.PERMITTED))
+            for document, decision in zip(done, await self._decisions(unit, job, done), strict=True):
+                if not decision.allowed:  # (4)
+                    await self._refuse(unit, job, document.item, decision)
+                    refused.append(document.item)
+                elif await unit.jobs.finish(document.item.id, ItemState.ADDED):  # (5)
+                    version = await unit.documents.publish(self._document(document))
+                    if version is not None:
+                        replaced.append((document.item, version))
+                    await unit.audit.append(self._event(job, document.item, Outcome.PERMITTED, decision))
             await unit.commit()
+        if refused:
+            await self._remove(refused)
         self._keys.forget(job.tenant_id, [version.data_key_id for _, version in replaced])
         await self._index.delete_versions([version.id for _, version in replaced])  # (3)
         await self._blobs.delete([key for item, version in replaced for key in blob_keys(item.attributes, version.id)])
+
+    async def _decisions(self, unit: UnitOfWork, job: Job, done: Sequence[ReadDocument]) -> Sequence[Decision]:
+        return await decisions(self._gate, unit, job, [document.item for document in done])
+
+    async def _refuse(self, unit: UnitOfWork, job: Job, item: JobItem, decision: Decision) -> None:
+        if await unit.jobs.finish(item.id, ItemState.FAILED, failure=Forbidden.slug, failure_detail=Forbidden.title):  # (5)
+            await unit.audit.append(self._event(job, item, Outcome.DENIED, decision, Forbidden.slug))
 
     async def _remove(self, items: Sequence[JobItem]) -> None:
         await self._index.delete_versions([item.version_id for item in items])
@@ -134,21 +160,24 @@ class Publisher:
         )
         return Document(item.attributes, item.source_digest, version, now)
 
-    def _event(self, job: Job, item: JobItem, outcome: Outcome, reason: str = "") -> AuditEvent:
-        """The job acts for whoever was permitted to submit it; that decision is in the event of the submission."""
+    def _event(
+        self, job: Job, item: JobItem, outcome: Outcome, decision: Decision | None = None, reason: str = ""
+    ) -> AuditEvent:
+        """The job acts for whoever submitted it. A failure is no decision, and names the policies in force only."""
         return AuditEvent(
             id=self._clock.new_id(),
             time=self._clock.now(),
             tenant_id=job.tenant_id,
             principal_id=job.principal_id,
             credential_id=None,
-            method="job",
+            method=AuthenticationMethod.JOB.value,
             access_region=item.attributes.region.name,
             action=Action.DOCUMENT_CREATE,
             resource=f"document:{item.document_id}",
             documents=(item.document_id,),
             outcome=outcome,
-            bundle_digest=self._bundle_digest,
+            policies=decision.policies if decision else (),
+            bundle_digest=decision.bundle_digest if decision else self._gate.bundle_digest,
             reason=reason,
             detail=(("job", str(job.id)), ("version", str(item.version_id))),
         )

@@ -16,6 +16,7 @@ from domicile.domain.values import Classification, Region, Role
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
 from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
+from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
 
 _SAMPLE_ID = UUID(int=1)
@@ -32,12 +33,16 @@ class PolicyBundle:
     applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
     #: The schema's actions, which decisions add principals and resources to.
     actions: cedarpy.Entities
+    #: What each policy says of itself in its ``@reason``, by its id.
+    reasons: Mapping[str, str]
+    #: Regions, jurisdictions and the transfers between them.
+    regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
 
     @classmethod
-    def parse(cls, schema: str, policies: Mapping[str, str]) -> PolicyBundle:
-        """The bundle of a Cedar schema and policy texts by file name.
+    def parse(cls, schema: str, policies: Mapping[str, str], regions: str = "") -> PolicyBundle:
+        """The bundle of a Cedar schema, policy texts by file name, and the text of ``regions.yaml``.
 
         Raises ``PolicyInvalid``, naming the policy or file, for what cannot be parsed or does not fit the schema, for a
         missing or repeated ``@id``, for templates, and for a policy on documents that cannot be compiled into a scope.
@@ -46,10 +51,12 @@ class PolicyBundle:
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
         bundle = cls(
-            digest=_digest(schema, policies),
+            digest=_digest(schema, policies, regions),
             ids=frozenset(parsed),
             applicable=_by_request(parsed, parsed_schema),
             actions=actions,
+            regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
+            reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
             names_documents=mentions(parsed.values(), DOCUMENT),
         )
         bundle._probe()
@@ -90,6 +97,7 @@ def _samples() -> Iterator[Caller]:
     ways = [
         (AuthenticationMethod.SESSION, Grant()),
         (AuthenticationMethod.API_KEY, narrowed),
+        (AuthenticationMethod.JOB, Grant()),
         (AuthenticationMethod.OPERATOR, Grant()),
     ]
     for role in Role:
@@ -123,9 +131,10 @@ def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:
     return [key for key, result in zip(combinations, results, strict=True) if not result.diagnostics.errors]
 
 
-def _digest(schema: str, policies: Mapping[str, str]) -> str:
+def _digest(schema: str, policies: Mapping[str, str], regions: str) -> str:
     """SHA-256 over each file's name and text, sorted by name, each preceded by its length so that no two bundles collide."""
     digest = hashlib.sha256()
-    for part in (text for name in sorted(policies) for text in (name, policies[name])):
+    texts = {**policies, "regions.yaml": regions, "schema.cedarschema": schema}
+    for part in (text for name in sorted(texts) for text in (name, texts[name])):
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
-    return hashlib.sha256(hashlib.sha256(schema.encode()).digest() + digest.digest()).hexdigest()
+    return digest.hexdigest()

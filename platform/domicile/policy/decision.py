@@ -109,7 +109,7 @@ class DecisionPoint:
         return known.with_added_json_str(encode([resource_entity(each.resource) for each in batch]))
 
     def _context(self, caller: Caller, action: Action, cell_region: Region) -> str:
-        return context(caller, action.value, cell_region, self._component_regions)
+        return context(caller, action.value, cell_region, self._component_regions, self.bundle.regions)
 
     def _distinction(self, caller: Caller, request: Request) -> _Key:
         """All that a policy of the bundle can tell requests apart by.

@@ -12,12 +12,14 @@ import msgspec
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.principals import Caller, Grant
 from domicile.domain.values import Region
+from domicile.policy.regions import RegionBook
 from domicile.policy.request import CollectionResource, EndpointResource, OwnedResource, Request, Resource, TenantResource
 
 Uid = dict[str, str]
 Entity = dict[str, Any]
 
 DOCUMENT = "Document"
+_NO_REGIONS = RegionBook.empty()
 RESOURCE_TYPES = ("Tenant", "Collection", DOCUMENT, "Owned", "Endpoint")
 
 
@@ -111,8 +113,17 @@ def _document_attributes(document: DocumentAttributes) -> Mapping[str, Any]:
     }
 
 
-def context(caller: Caller, verb: str, cell_region: Region, component_regions: Iterable[Region]) -> str:
-    """The request's context as JSON. Raises ``ValueError`` for text that is not Unicode."""
+def context(
+    caller: Caller,
+    verb: str,
+    cell_region: Region,
+    component_regions: Iterable[Region],
+    book: RegionBook = _NO_REGIONS,
+) -> str:
+    """The request's context as JSON. Raises ``ValueError`` for text that is not Unicode.
+
+    A region that ``book`` does not list has an empty jurisdiction.
+    """
     return encode(
         {
             "verb": verb,
@@ -120,6 +131,8 @@ def context(caller: Caller, verb: str, cell_region: Region, component_regions: I
             "cell_region": cell_region.name,
             "component_regions": [region.name for region in component_regions],
             "access_region": caller.access_region,
+            "cell_jurisdiction": book.jurisdiction(cell_region.name),
+            "access_jurisdiction": book.jurisdiction(caller.access_region),
         }
     )
 

@@ -9,18 +9,29 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.routes import BaseRoute
 from litestar.types import ControllerRouterHandler
 
 from domicile import __version__
-from domicile.web.api import answers, audit, collections, conversations, documents, jobs, me, operations, search
+from domicile.web.api import (
+    answers,
+    audit,
+    collections,
+    conversations,
+    documents,
+    jobs,
+    me,
+    operations,
+    residency,
+    search,
+)
 from domicile.web.api.responses import require_content_type
 from domicile.web.authentication import require_caller
 from domicile.web.bodies import CheckedRequest
 from domicile.web.boundary import Boundary, RouteSpan
 from domicile.web.cell import ServedCell
+from domicile.web.declared import DeclaringSchema, require_declared
 from domicile.web.dependencies import PROVIDED
 from domicile.web.pages import assets, chat, document, sign_in
 from domicile.web.pages.rendering import error_page
@@ -47,6 +58,7 @@ _API: tuple[ControllerRouterHandler, ...] = (
     conversations.get_conversation,
     conversations.delete_conversation,
     audit.list_events,
+    residency.get_residency,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (
@@ -78,6 +90,7 @@ def create_app(cell: ServedCell) -> Litestar:
         state=State({"cell": cell, "assets": assets.load_assets()}),
         logging_config=None,
     )
+    require_declared(app)
     app.asgi_handler = Boundary(app.asgi_handler, cell)
     return app
 
@@ -108,7 +121,7 @@ def _openapi() -> OpenAPIConfig:
         description="Answers from an organisation's own documents. Errors are problem details (RFC 9457).",
         path="/v1",
         openapi_router=_SchemaRouter("/v1", route_handlers=[], include_in_schema=False),
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[DeclaringSchema(path="/openapi.json")],
         components=Components(security_schemes=schemes),
         security=[{"key": []}],
     )

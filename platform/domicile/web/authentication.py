@@ -5,14 +5,17 @@ Obligations, labelled where they are met:
 1. A route is closed unless it is listed as public.
 2. A credential in the Authorization header counts before a cookie, since no other site can set it.
 3. A cookie counts for a changing request only with the session's CSRF token, sent from this site's own pages.
+4. Who asks for what lives in another region is sent there before anything of the body is read, a form's token included.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -20,6 +23,7 @@ from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
 
 from domicile.access.identity import Origin
+from domicile.domain.actions import Action
 from domicile.domain.errors import CsrfRejected, NotAuthenticated
 from domicile.domain.principals import Caller, Session
 from domicile.web.cell import ServedCell
@@ -62,25 +66,31 @@ class Visitor:
         return self.session.csrf_token if self.session else ""
 
 
-async def require_caller(connection: Connection, _handler: BaseRouteHandler) -> None:
+async def require_caller(connection: Connection, handler: BaseRouteHandler) -> None:
     """The guard of the whole application. Leaves a ``Visitor`` as the connection's user."""
     if (connection.scope.get("method"), connection.scope["path_template"]) in PUBLIC:  # (1)
         return
-    connection.scope["user"] = await authenticate(connection)
+    connection.scope["user"] = await authenticate(connection, handler.opt.get("decides", ()))
 
 
-async def authenticate(connection: Connection) -> Visitor:
-    """Raises ``NotAuthenticated``, ``CredentialExpired``, ``TooManyAttempts`` or ``CsrfRejected``."""
+async def authenticate(connection: Connection, actions: Sequence[Action]) -> Visitor:
+    """Raises ``NotAuthenticated``, ``CredentialExpired``, ``TooManyAttempts``, ``Misdirected`` or ``CsrfRejected``.
+
+    ``actions`` are those that the route declares.
+    """
     cell: ServedCell = connection.app.state.cell
     origin = origin_of(connection)
     header = connection.headers.get("authorization")
     if header is not None:  # (2)
         key = _bearer(header)
-        return Visitor(await cell.identity.authenticate_key(key, origin), None, key)
+        caller = await cell.identity.authenticate_key(key, origin)
+        await _require_here(connection, caller, actions)  # (4)
+        return Visitor(caller, None, key)
     token = connection.cookies.get(session_cookie(over_tls=cell.settings.secure_cookies), "")
     if not token or len(token) > _MAX_CREDENTIAL:
         raise NotAuthenticated()
     caller, session = await cell.identity.authenticate_session(token, origin)
+    await _require_here(connection, caller, actions)  # (4)
     if connection.scope.get("method") not in _SAFE:  # (3)
         check_same_origin(connection)
         await _check_csrf_token(connection, session)
@@ -90,11 +100,27 @@ async def authenticate(connection: Connection) -> Visitor:
 def origin_of(connection: Connection) -> Origin:
     """Where the request comes from, for the audit log and for throttling."""
     client = connection.scope.get("client")
+    cell: ServedCell = connection.app.state.cell
+    where = cell.places.locate(client[0] if client else "", lambda name: connection.headers.getall(name, []))
     return Origin(
         request_id=connection.scope["state"]["request_id"],
         trace_id=connection.scope["state"].get("trace_id", ""),
-        address=client[0] if client else "",
+        access_region=where.region,
+        address=where.address,
     )
+
+
+async def _require_here(connection: Connection, caller: Caller, actions: Sequence[Action]) -> None:
+    """Raises ``Misdirected`` for another region's tenant, and for a collection or document in the path that lives elsewhere."""
+    cell: ServedCell = connection.app.state.cell
+    if not actions or Action.SESSION_DELETE in actions:
+        return
+    await cell.signposts.require_home(caller, actions[0])
+    collection, document = connection.path_params.get("collection"), connection.path_params.get("document_id")
+    if collection is not None:
+        await cell.signposts.require_collections(caller, actions[0], [str(collection)])
+    if isinstance(document, UUID):
+        await cell.signposts.require_document(caller, actions[0], document)
 
 
 def check_same_origin(connection: Connection) -> None:

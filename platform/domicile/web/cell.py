@@ -7,6 +7,9 @@ from typing import Protocol
 
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
+from domicile.access.places import Places
+from domicile.access.residency import Inventory
+from domicile.access.signposts import Signposts
 from domicile.answers.conversations import Conversations
 from domicile.answers.service import Answers
 from domicile.domain.values import Region
@@ -71,6 +74,12 @@ class ServedCell(Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def inventory(self) -> Inventory: ...
+    @property
+    def places(self) -> Places: ...
+    @property
+    def signposts(self) -> Signposts: ...
     @property
     def database(self) -> Database: ...
 

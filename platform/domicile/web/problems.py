@@ -32,6 +32,7 @@ _STATUS: Mapping[type[errors.DomicileError], int] = {
     errors.Refused: 403,
     errors.NotAuthenticated: 401,
     errors.NotFound: 404,
+    errors.Misdirected: 421,
     errors.TooManyAttempts: 429,
     errors.ConfigurationError: 503,
     errors.DependencyError: 503,

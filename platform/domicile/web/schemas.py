@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from domicile.access.residency import ComponentView, ResidencyView
 from domicile.audit.events import AuditEntry
 from domicile.domain.documents import Collection, Passage
 from domicile.domain.principals import Caller
@@ -162,6 +163,23 @@ class SearchOut(msgspec.Struct):
     audit_id: UUID
 
 
+class ComponentOut(msgspec.Struct):
+    kind: str
+    address: Annotated[str, Meta(description="Without credentials")]
+    region: str
+    data: Annotated[list[str], Meta(description="What goes there")]
+    allowed: bool
+    policies: Annotated[list[str], Meta(description="The policies that determined it")]
+    confined: Annotated[str, Meta(description="What refuses other connections: in-process, process-guard, network-policy")]
+
+
+class ResidencyOut(msgspec.Struct):
+    cell_region: str
+    access_region: Annotated[str, Meta(description="Where you are, as far as this cell can tell")]
+    bundle_digest: str
+    components: list[ComponentOut]
+
+
 class AuditEventOut(msgspec.Struct):
     position: int
     id: UUID
@@ -288,4 +306,25 @@ def audit_event_out(entry: AuditEntry) -> AuditEventOut:
         request_id=event.request_id,
         trace_id=event.trace_id,
         detail=dict(event.detail),
+    )
+
+
+def residency_out(view: ResidencyView, access_region: str) -> ResidencyOut:
+    return ResidencyOut(
+        cell_region=view.region,
+        access_region=access_region,
+        bundle_digest=view.bundle_digest,
+        components=[component_out(each) for each in view.components],
+    )
+
+
+def component_out(view: ComponentView) -> ComponentOut:
+    return ComponentOut(
+        kind=view.kind,
+        address=view.address,
+        region=view.region,
+        data=list(view.data),
+        allowed=view.allowed,
+        policies=list(view.policies),
+        confined=view.confined,
     )

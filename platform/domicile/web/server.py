@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,12 @@ async def serve_cell(cell: ServedCell, *, stop: asyncio.Event, started: Callable
 
 def check_address(host: str, port: int) -> None:
     """Raise ``ConfigurationError`` if the address cannot be listened on: the server's own error is a native backtrace."""
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ConfigurationError(
+            f"'{host[:64]}' is not an IP address to listen on.", hint="Set DOMICILE_HOST to one, such as 127.0.0.1 or 0.0.0.0."
+        ) from None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((host, port), family=family).close()

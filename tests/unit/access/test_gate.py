@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
@@ -12,7 +14,7 @@ from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import AuditUnavailable, Forbidden, NotFound
-from domicile.domain.principals import AuthenticationMethod
+from domicile.domain.principals import AuthenticationMethod, Grant, Principal
 from domicile.domain.values import Classification, Role
 from domicile.policy.request import CollectionResource, EndpointResource, OwnedResource, TenantResource
 from domicile.policy.scope import Nothing, admits
@@ -51,13 +53,27 @@ async def test_a_refusal_is_recorded_before_it_is_told(gate: Gate, log: MemoryAu
     assert event.time == FixedClock().now()
 
 
-async def test_a_refusal_names_the_policies_that_refused(gate: Gate, log: MemoryAuditLog) -> None:
-    """In the record and in the error, so that it can be explained."""
-    disabled = caller(principal(disabled=True))
+async def test_a_refusal_is_explained_to_those_who_may_read_policies(gate: Gate, log: MemoryAuditLog) -> None:
+    """Which policies refused and why, or that none permits it; the record names them in any case."""
+    auditor = replace(caller(principal(role=Role.AUDITOR)), grant=Grant(collections=frozenset({uid("one")})))
     with pytest.raises(Forbidden) as refusal:
-        await gate.require(disabled, Action.SEARCH_CREATE, TenantResource(tenant().id))
-    assert refusal.value.members["policies"] == ["guard-disabled"]
-    assert log.events[0].policies == ("guard-disabled",)
+        await gate.require(auditor, Action.AUDIT_READ, TenantResource(tenant().id))
+    assert refusal.value.members["policies"] == ["guard-grant-tenant-wide"]
+    assert refusal.value.members["reasons"] == [shipped_bundle().reasons["guard-grant-tenant-wide"]]
+    with pytest.raises(Forbidden) as refusal:
+        await gate.require(auditor, Action.SEARCH_CREATE, TenantResource(tenant().id))
+    assert (refusal.value.members["policies"], refusal.value.members["reasons"]) == ([], ["No policy permits it."])
+    assert [event.policies for event in log.events] == [("guard-grant-tenant-wide",), ()]
+
+
+@pytest.mark.parametrize("who", [principal(), principal(disabled=True)])
+async def test_a_refusal_says_nothing_else_to_anybody_else(gate: Gate, log: MemoryAuditLog, who: Principal) -> None:
+    """Not even that a policy forbade it rather than none permitting it."""
+    with pytest.raises(Forbidden) as refusal:
+        await gate.require(caller(who), Action.AUDIT_READ, TenantResource(tenant().id))
+    assert refusal.value.members == {}
+    assert str(refusal.value) == str(Forbidden())
+    assert log.events[0].outcome is Outcome.DENIED
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class IngestCell:
             models=Models(self.embedder, HashSparseEncoder(), WholeTextCounter()),
             parser=self.parser,
             clock=self.clock,
-            bundle_digest="digest",
+            gate=self.gate,
             window_chunks=self.window_chunks,
         )
         self.progress = Progress(database=self.database, keys=self.keys, gate=self.gate, poll_seconds=0.01)

@@ -45,9 +45,10 @@ async def test_a_document_is_published_whole(cell: IngestCell) -> None:
     assert unseal_part(key, item.attributes, item.version_id, Part.TEXT, sealed).decode() == text
     assert document.version.chunk_count == len(cell.index.points) == 1
     created = [event for event in await cell.events() if event.resource == f"document:{item.document_id}"]
-    assert [(event.action, event.outcome, event.bundle_digest) for event in created] == [
-        (Action.DOCUMENT_CREATE, Outcome.PERMITTED, "digest")
+    assert [(event.action, event.outcome, event.policies) for event in created] == [
+        (Action.DOCUMENT_CREATE, Outcome.PERMITTED, ("administrator-ingest",))
     ]
+    assert (created[0].bundle_digest, created[0].method) == (cell.gate.bundle_digest, "job")
     assert created[0].principal_id == ADMIN.id
 
 

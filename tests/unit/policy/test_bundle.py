@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.fakes.policy import shipped_bundle, shipped_sources
+from tests.fakes.policy import shipped_bundle, shipped_regions, shipped_sources
 from tests.fakes.policy_texts import on_documents, written
 
 from domicile.domain.actions import Action
@@ -15,13 +15,14 @@ SCHEMA, POLICIES = shipped_sources()
 
 def test_the_digest_names_the_texts() -> None:
     """Equal texts in any order have one digest; any change, even of a name or a space, has another."""
-    digest = shipped_bundle().digest
-    assert PolicyBundle.parse(SCHEMA, dict(reversed(POLICIES.items()))).digest == digest
-    assert PolicyBundle.parse(SCHEMA + "\n", POLICIES).digest != digest
+    digest, regions = shipped_bundle().digest, shipped_regions()
+    assert PolicyBundle.parse(SCHEMA, dict(reversed(POLICIES.items())), regions).digest == digest
+    assert PolicyBundle.parse(SCHEMA + "\n", POLICIES, regions).digest != digest
     name, text = next(iter(POLICIES.items()))
-    assert PolicyBundle.parse(SCHEMA, {**POLICIES, name: text + "\n"}).digest != digest
+    assert PolicyBundle.parse(SCHEMA, {**POLICIES, name: text + "\n"}, regions).digest != digest
     renamed = {("z" + key if key == name else key): value for key, value in POLICIES.items()}
-    assert PolicyBundle.parse(SCHEMA, renamed).digest != digest
+    assert PolicyBundle.parse(SCHEMA, renamed, regions).digest != digest
+    assert PolicyBundle.parse(SCHEMA, POLICIES, regions + "\n").digest != digest
 
 
 def test_text_moved_between_files_changes_the_digest() -> None:

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.people import ELSEWHERE, HOME, caller, document, group, principal, tenant, uid
-from tests.fakes.policy import shipped_bundle, shipped_decisions
+from tests.fakes.policy import shipped_bundle, shipped_decisions, shipped_regions
 from tests.fakes.policy_texts import on_documents, permitting, written
 from tests.fakes.worlds import REGIONS, callers, documents
 
 from domicile.domain.actions import Action
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.principals import Caller
-from domicile.domain.values import Classification, Role
+from domicile.domain.values import Classification, Region, Role
 from domicile.policy.decision import DecisionPoint
+from domicile.policy.regions import RegionBook
 from domicile.policy.request import Decision, EndpointResource, OwnedResource, Request, TenantResource
 from domicile.policy.scope import Nothing, admits
 
@@ -196,3 +197,22 @@ def test_a_scope_says_where_it_comes_from() -> None:
     scope = shipped_decisions().scope(MIA, Action.DOCUMENT_READ, HOME)
     assert scope.policies == ("guard-document-region", "guard-tenant", "member-documents")
     assert scope.bundle_digest == shipped_bundle().digest
+
+
+@pytest.mark.parametrize(
+    ("looks_from", "here", "allowed"),
+    [
+        ("eu-fr", HOME, True),
+        ("us-va", HOME, False),
+        ("unknown", HOME, False),
+        ("not a region", HOME, False),
+        ("eu-de", Region("zz-unlisted"), False),
+    ],
+)
+def test_policy_compares_jurisdictions(looks_from: str, here: Region, allowed: bool) -> None:
+    """Another region of the cell's jurisdiction may look; a place without a known jurisdiction is in none, here or there."""
+    same = 'context.access_jurisdiction == context.cell_jurisdiction && context.cell_jurisdiction != ""'
+    decisions = DecisionPoint(replace(written(on_documents(same)), regions=RegionBook.parse(shipped_regions())))
+    asking = replace(MIA, access_region=looks_from)
+    assert decisions.decide(Request(asking, Action.DOCUMENT_READ, document(), here)).allowed is allowed
+    assert admits(decisions.scope(asking, Action.DOCUMENT_READ, here).tree, document()) is allowed

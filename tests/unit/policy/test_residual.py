@@ -83,7 +83,7 @@ TELLING = [
     'if resource.classification > 1 then resource.region == "eu-de" else resource.groups.isEmpty()',
 ]
 #: True for every caller, though Cedar cannot know that when it checks the policy.
-ANYHOW = '["session", "api-key", "operator"].contains(context.method)'
+ANYHOW = '["session", "api-key", "job", "operator"].contains(context.method)'
 #: Conditions that compile and are the same for every document.
 CONSTANT = [
     "true",

@@ -115,7 +115,8 @@ class _Child:
         try:
             process = await asyncio.create_subprocess_exec(
                 # -P: the working folder is no place to import from.
-                *(sys.executable, "-P", "-m", "domicile.adapters.embeddings.bulk_child", *arguments),
+                *(sys.executable, "-P", "-m", "domicile.adapters.egress.child"),
+                *("domicile.adapters.embeddings.bulk_child", *arguments),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,  # a library's complaint may quote the text

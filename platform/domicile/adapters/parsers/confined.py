@@ -101,7 +101,8 @@ class _Child:
     async def start(cls, limits: tuple[int, int, int]) -> _Child:
         folder = await asyncio.to_thread(_empty_folder)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-s", "-B", "-m", "domicile.adapters.parsers.child", *map(str, limits)),
+            *(sys.executable, "-P", "-s", "-B", "-m", "domicile.adapters.egress.child"),
+            *("domicile.adapters.parsers.child", *map(str, limits)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # A library's complaint may quote the document.

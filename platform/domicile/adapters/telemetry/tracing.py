@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -20,6 +21,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from domicile.adapters.telemetry.allowlist import METRIC_ATTRIBUTES, SPAN_ATTRIBUTES
 from domicile.domain.errors import DomicileError
+
+if TYPE_CHECKING:
+    import requests
 
 Attribute = str | int | float | bool
 
@@ -113,5 +117,16 @@ def otlp_exporters(endpoint: str) -> tuple[list[SpanProcessor], list[MetricReade
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     base = endpoint.rstrip("/")
-    spans = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{base}/v1/traces"))
-    return [spans], [PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{base}/v1/metrics"))]
+    spans = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{base}/v1/traces", session=_direct()))
+    metrics = OTLPMetricExporter(endpoint=f"{base}/v1/metrics", session=_direct())
+    return [spans], [PeriodicExportingMetricReader(metrics)]
+
+
+def _direct() -> requests.Session:
+    """Takes neither a proxy nor a password from the environment, and goes nowhere that it is redirected to."""
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    session.max_redirects = 0
+    return session

@@ -13,6 +13,7 @@ from domicile.web import sse
 from domicile.web.answer_events import AnswerOut, Transcript, answer_out, write_event
 from domicile.web.api.collections import resolve
 from domicile.web.api.responses import problems
+from domicile.web.declared import ANSWERING, decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.relay import Relay
 from domicile.web.schemas import AnswerBody
@@ -25,7 +26,7 @@ from domicile.web.schemas import AnswerBody
     tags=["answers"],
     responses=problems(404, 413, 415, 504)
     | {200: ResponseSpec(AnswerOut, generate_examples=False, description="The answer, or its events as they happen")},
-    opt={"content_type": "application/json"},
+    opt={"content_type": "application/json", **decides(*ANSWERING)},
 )
 async def ask(data: JSONBody[AnswerBody], request: Request[Any, Any, Any], visitor: Who, cell: Here) -> Response[Any]:
     """With ``Accept: text/event-stream``: the events ``sources``, ``delta`` …, ``citations`` and ``done``, or ``error`` with

@@ -7,12 +7,14 @@ from typing import Annotated
 from litestar import get
 from litestar.params import QueryParameter
 
+from domicile.domain.actions import Action
 from domicile.web.api.responses import problems
+from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.schemas import AuditEventsOut, audit_event_out
 
 
-@get("/audit/events", summary="Read the audit log", tags=["audit"], responses=problems())
+@get("/audit/events", summary="Read the audit log", tags=["audit"], responses=problems(), opt=decides(Action.AUDIT_READ))
 async def list_events(
     visitor: Who,
     cell: Here,

@@ -9,9 +9,11 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
+from domicile.domain.actions import Action
 from domicile.domain.principals import Caller
 from domicile.web.api.responses import problems
 from domicile.web.cell import ServedCell
+from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.idempotency import IdempotentWrite
 from domicile.web.schemas import CollectionOut, CollectionsOut, NewCollection, collection_out
@@ -22,7 +24,7 @@ IdempotencyKey = Annotated[
 _TAGS = ["collections"]
 
 
-@get("/collections", summary="List collections", tags=_TAGS, responses=problems())
+@get("/collections", summary="List collections", tags=_TAGS, responses=problems(), opt=decides(Action.COLLECTION_LIST))
 async def list_collections(visitor: Who, cell: Here) -> CollectionsOut:
     """Those that the caller may see, by short name."""
     return CollectionsOut([collection_out(each) for each in await cell.library.collections(visitor.caller)])
@@ -33,7 +35,7 @@ async def list_collections(visitor: Who, cell: Here) -> CollectionsOut:
     summary="Create a collection",
     tags=_TAGS,
     responses=problems(404, 409, 413, 415),
-    opt={"content_type": "application/json"},
+    opt={"content_type": "application/json", **decides(Action.COLLECTION_CREATE)},
 )
 async def create_collection(
     data: JSONBody[NewCollection], visitor: Who, cell: Here, idempotency_key: IdempotencyKey = None
@@ -50,19 +52,28 @@ async def create_collection(
     return Response(collection_out(made), status_code=201, headers={"location": f"/v1/collections/{made.id}"})
 
 
-@get("/collections/{collection:str}", summary="Get a collection", tags=_TAGS, responses=problems(404))
+@get(
+    "/collections/{collection:str}",
+    summary="Get a collection",
+    tags=_TAGS,
+    responses=problems(404),
+    opt=decides(Action.COLLECTION_LIST),
+)
 async def get_collection(collection: FromPath[str], visitor: Who, cell: Here) -> CollectionOut:
     """By id or by short name."""
     return collection_out(await cell.library.collection(visitor.caller, collection))
 
 
 async def resolve(references: Sequence[str] | None, caller: Caller, cell: ServedCell) -> frozenset[UUID] | None:
-    """The ids of the collections that a request names; None if it names none. Raises ``NotFound`` for an unknown name.
+    """The ids of the collections that a request names; None if it names none.
+
+    Raises ``NotFound`` for an unknown name, and ``Misdirected`` for a collection that lives in another region.
 
     Ids are passed on as they are: the use case looks for itself whether they show to the caller.
     """
     if references is None:
         return None
+    await cell.signposts.require_collections(caller, Action.SEARCH_CREATE, references)
     return frozenset([_id(each) or (await cell.library.collection(caller, each)).id for each in references])
 
 

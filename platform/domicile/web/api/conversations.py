@@ -12,8 +12,10 @@ from litestar.params import FromPath
 from msgspec import Meta
 
 from domicile.answers.history import ExchangeView
+from domicile.domain.actions import Action
 from domicile.web.api.responses import problems
 from domicile.web.cited import CitedSource, CitedSources
+from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
 
 _TAGS = ["conversations"]
@@ -61,14 +63,20 @@ class ConversationWithExchangesOut(ConversationOut):
     exchanges: list[ExchangeOut]
 
 
-@get("/conversations", summary="List conversations", tags=_TAGS, responses=problems())
+@get("/conversations", summary="List conversations", tags=_TAGS, responses=problems(), opt=decides(Action.CONVERSATION_READ))
 async def list_conversations(visitor: Who, cell: Here) -> ConversationsOut:
     """The latest first."""
     found = await cell.conversations.list(visitor.caller)
     return ConversationsOut([ConversationOut(each.id, each.title, each.created_at, each.updated_at) for each in found])
 
 
-@get("/conversations/{conversation_id:uuid}", summary="Get a conversation", tags=_TAGS, responses=problems(404))
+@get(
+    "/conversations/{conversation_id:uuid}",
+    summary="Get a conversation",
+    tags=_TAGS,
+    responses=problems(404),
+    opt=decides(Action.CONVERSATION_READ),
+)
 async def get_conversation(conversation_id: FromPath[UUID], visitor: Who, cell: Here) -> ConversationWithExchangesOut:
     """With its questions and answers, oldest first."""
     found = await cell.conversations.get(visitor.caller, conversation_id)
@@ -77,7 +85,13 @@ async def get_conversation(conversation_id: FromPath[UUID], visitor: Who, cell: 
     return ConversationWithExchangesOut(found.id, found.title, found.created_at, found.updated_at, exchanges)
 
 
-@delete("/conversations/{conversation_id:uuid}", summary="Delete a conversation", tags=_TAGS, responses=problems(404))
+@delete(
+    "/conversations/{conversation_id:uuid}",
+    summary="Delete a conversation",
+    tags=_TAGS,
+    responses=problems(404),
+    opt=decides(Action.CONVERSATION_DELETE),
+)
 async def delete_conversation(conversation_id: FromPath[UUID], visitor: Who, cell: Here) -> None:
     """With its key: nobody can read it afterwards."""
     await cell.conversations.delete(visitor.caller, conversation_id)

@@ -13,10 +13,12 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 
+from domicile.domain.actions import Action
 from domicile.domain.documents import DocumentTitle
 from domicile.domain.values import Classification
 from domicile.web.api.collections import IdempotencyKey
 from domicile.web.api.responses import problems
+from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.idempotency import IdempotentWrite
 from domicile.web.schemas import DocumentOut, DocumentsOut, JobOut, document_out, documents_out, job_out
@@ -63,7 +65,13 @@ class _UploadOperation(Operation):
     )
 
 
-@get("/collections/{collection:str}/documents", summary="List documents", tags=_TAGS, responses=problems(404))
+@get(
+    "/collections/{collection:str}/documents",
+    summary="List documents",
+    tags=_TAGS,
+    responses=problems(404),
+    opt=decides(Action.DOCUMENT_LIST, Action.COLLECTION_LIST),
+)
 async def list_documents(
     collection: FromPath[str],
     visitor: Who,
@@ -84,7 +92,7 @@ async def list_documents(
     responses=problems(404, 409, 413, 415, 422),
     operation_class=_UploadOperation,
     request_max_body_size=None,
-    opt={"content_type": "multipart/form-data"},
+    opt={"content_type": "multipart/form-data", **decides(Action.DOCUMENT_CREATE, Action.COLLECTION_LIST, Action.JOB_READ)},
 )
 async def ingest_documents(
     collection: FromPath[str],
@@ -121,7 +129,13 @@ async def ingest_documents(
     return Response(job_out(view), status_code=202, headers={"location": f"/v1/jobs/{job_id}"})
 
 
-@get("/documents/{document_id:uuid}", summary="Get a document", tags=_TAGS, responses=problems(404))
+@get(
+    "/documents/{document_id:uuid}",
+    summary="Get a document",
+    tags=_TAGS,
+    responses=problems(404),
+    opt=decides(Action.DOCUMENT_LIST),
+)
 async def get_document(document_id: FromPath[UUID], visitor: Who, cell: Here) -> DocumentOut:
     """Its title and attributes, without its content."""
     return document_out(await cell.library.document(visitor.caller, document_id))
@@ -133,6 +147,7 @@ async def get_document(document_id: FromPath[UUID], visitor: Who, cell: Here) ->
     tags=_TAGS,
     responses=problems(404),
     media_type="text/plain",
+    opt=decides(Action.DOCUMENT_READ),
 )
 async def get_content(
     document_id: FromPath[UUID],
@@ -149,7 +164,13 @@ async def get_content(
     return Response(content, media_type=_safe_media_type(title.media_type), headers=headers)
 
 
-@delete("/documents/{document_id:uuid}", summary="Delete a document", tags=_TAGS, responses=problems(404))
+@delete(
+    "/documents/{document_id:uuid}",
+    summary="Delete a document",
+    tags=_TAGS,
+    responses=problems(404),
+    opt=decides(Action.DOCUMENT_DELETE),
+)
 async def delete_document(document_id: FromPath[UUID], visitor: Who, cell: Here) -> None:
     """From every store, with its keys: afterwards nobody can read it, not even in a backup."""
     await cell.withdrawal.delete(visitor.caller, document_id)

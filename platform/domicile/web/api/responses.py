@@ -21,6 +21,7 @@ _MEANING: Mapping[int, str] = {
     409: "Conflicts with what exists",
     413: "Too large",
     415: "The media type is not supported",
+    421: "The data lives in another region, whose cell has to be asked",
     422: "The document cannot be used",
     429: "Too many failed attempts",
     500: "Something is wrong inside the service",
@@ -30,7 +31,7 @@ _MEANING: Mapping[int, str] = {
 }
 
 #: What can happen to every authenticated request.
-_ALWAYS = (400, 401, 403, 429, 500, 503, 507)
+_ALWAYS = (400, 401, 403, 421, 429, 500, 503, 507)
 
 
 def problems(*further: int, always: tuple[int, ...] = _ALWAYS) -> dict[int, ResponseSpec]:

@@ -13,6 +13,7 @@ from litestar.response import Redirect
 
 from domicile.answers.conversations import ConversationView
 from domicile.answers.events import AnswerRequest
+from domicile.domain.actions import Action
 from domicile.domain.errors import Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.web.answer_events import Transcript
@@ -20,6 +21,7 @@ from domicile.web.api.collections import resolve
 from domicile.web.authentication import Visitor
 from domicile.web.cell import ServedCell
 from domicile.web.cited import CitedSources
+from domicile.web.declared import ANSWERING, decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.pages.examples import questions_to_try
 from domicile.web.pages.rendering import PageRequest, language_of, page
@@ -40,13 +42,17 @@ class CollectionChoice:
     chosen: bool
 
 
-@get("/", include_in_schema=False)
+@get("/", include_in_schema=False, opt=decides(Action.CONVERSATION_READ, Action.COLLECTION_LIST, Action.DOCUMENT_LIST))
 async def start(request: PageRequest, visitor: Who, cell: Here) -> Response[str]:
     """Nothing asked yet: what one can do here, with questions to try."""
     return await _chat(request, visitor, cell)
 
 
-@get("/conversations/{conversation_id:uuid}", include_in_schema=False)
+@get(
+    "/conversations/{conversation_id:uuid}",
+    include_in_schema=False,
+    opt=decides(Action.CONVERSATION_READ, Action.COLLECTION_LIST),
+)
 async def conversation(conversation_id: FromPath[UUID], request: PageRequest, visitor: Who, cell: Here) -> Response[str]:
     """An earlier conversation, to go on with."""
     found = await cell.conversations.get(visitor.caller, conversation_id)
@@ -54,7 +60,7 @@ async def conversation(conversation_id: FromPath[UUID], request: PageRequest, vi
     return await _chat(request, visitor, cell, exchanges=exchanges, conversation_id=conversation_id, title=found.title)
 
 
-@post("/", include_in_schema=False, status_code=200)
+@post("/", include_in_schema=False, status_code=200, opt=decides(*ANSWERING))
 async def ask(request: PageRequest, visitor: Who, cell: Here) -> Response[str]:
     """Asking without script: the page comes back with the whole answer."""
     form = await request.form()
@@ -81,7 +87,12 @@ async def ask(request: PageRequest, visitor: Who, cell: Here) -> Response[str]:
     )
 
 
-@post("/conversations/{conversation_id:uuid}/delete", include_in_schema=False, status_code=303)
+@post(
+    "/conversations/{conversation_id:uuid}/delete",
+    include_in_schema=False,
+    status_code=303,
+    opt=decides(Action.CONVERSATION_DELETE),
+)
 async def delete_conversation(conversation_id: FromPath[UUID], visitor: Who, cell: Here) -> Response[Any]:
     await cell.conversations.delete(visitor.caller, conversation_id)
     return Redirect("/", status_code=303)

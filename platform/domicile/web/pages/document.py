@@ -10,6 +10,8 @@ from uuid import UUID
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from domicile.domain.actions import Action
+from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.pages.passage import Span, render_text
 from domicile.web.pages.rendering import PageRequest, page
@@ -18,7 +20,7 @@ _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ANSWER = re.compile(rf"({_UUID})\.(e{_UUID})")
 
 
-@get("/documents/{document_id:uuid}", include_in_schema=False)
+@get("/documents/{document_id:uuid}", include_in_schema=False, opt=decides(Action.DOCUMENT_READ, Action.DOCUMENT_LIST))
 async def read(
     document_id: FromPath[UUID],
     request: PageRequest,

@@ -9,8 +9,10 @@ from litestar.datastructures import Cookie
 from litestar.response import Redirect
 
 from domicile.access.identity import SignedIn
+from domicile.domain.actions import Action
 from domicile.domain.errors import NotAuthenticated, TooManyAttempts
 from domicile.web.authentication import check_same_origin, origin_of
+from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
 from domicile.web.headers import session_cookie
 from domicile.web.pages.rendering import THEME_COOKIE, THEMES, PageRequest, local_path, page
@@ -47,7 +49,7 @@ async def sign_in(request: PageRequest, cell: Here) -> Response[Any]:
     return Redirect(following, status_code=303, cookies=cookies)
 
 
-@post("/logout", include_in_schema=False, status_code=303)
+@post("/logout", include_in_schema=False, status_code=303, opt=decides(Action.SESSION_DELETE))
 async def sign_out(visitor: Who, cell: Here) -> Response[Any]:
     if visitor.session is not None:
         await cell.identity.sign_out(visitor.caller, visitor.credential)

@@ -6,7 +6,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from domicile.adapters.telemetry.tracing import OpenTelemetry
+from domicile.adapters.telemetry.tracing import OpenTelemetry, _direct
 from domicile.domain.errors import StorageFull
 
 CONTENT = "the salary of grade G6 is 84,000"
@@ -59,3 +59,13 @@ def test_the_trace_id_is_there_inside_a_span_only(telemetry: OpenTelemetry) -> N
     assert telemetry.trace_id() == ""
     with telemetry.span("domicile.parse"):
         assert len(telemetry.trace_id()) == 32
+
+
+def test_traces_go_to_the_collector_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither through a proxy of the environment, nor with a password from it, nor where the collector sends them on to."""
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.example:3128")
+    session = _direct()
+    settings = session.merge_environment_settings("http://otel:4318/v1/traces", {}, None, None, None)
+    assert dict(settings["proxies"]) == {}
+    assert (session.trust_env, session.max_redirects) == (False, 0)

@@ -1,0 +1,20 @@
+"""Starts one of this program's child processes with a guard that permits nothing.
+
+Run as ``python -m domicile.adapters.egress.child MODULE ARGUMENTS…``. A child works for its parent, through pipes: it has
+nobody to connect to. What it tries all the same fails there, and shows in no audit log, since it cannot reach one.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+from domicile.adapters.egress.guard import CHILDREN, install
+
+if __name__ == "__main__":
+    _, module, *arguments = sys.argv
+    if module not in CHILDREN:
+        sys.exit(f"{module} is no child process of Domicile.")
+    install()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,0 +1,52 @@
+"""Ed25519 signatures (RFC 8032): for what has to be believed by somebody who cannot ask us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+SIGNATURE_BYTES = 64
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyKey:
+    """The public half: 32 bytes that may be published."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != KEY_BYTES:
+            raise ValueError("an Ed25519 public key has 32 bytes")
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Whether the signature is this key's on exactly these bytes. Never raises."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The private half: a 32-byte seed, which never shows in a representation."""
+
+    seed: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.seed) != KEY_BYTES:
+            raise ValueError("an Ed25519 seed has 32 bytes")
+
+    @property
+    def public(self) -> VerifyKey:
+        return VerifyKey(self._private().public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature; the same for the same message."""
+        return self._private().sign(message)
+
+    def _private(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
