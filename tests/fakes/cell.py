@@ -28,6 +28,7 @@ from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
 from tests.fakes.policy import shipped_decisions
+from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.administration import Administration
@@ -214,6 +215,7 @@ async def open_memory_cell(
         history=history,
         database=database,
         clock=clock,
+        receipts=memory_receipts(clock),
     )
     cell = MemoryCell(
         settings=configured,

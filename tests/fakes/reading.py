@@ -17,6 +17,7 @@ from tests.fakes.embedder import HashEmbedder, HashSparseEncoder
 from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.people import HOME, uid
 from tests.fakes.policy import shipped_decisions
+from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.gate import Gate
@@ -106,6 +107,7 @@ class ReadingCell:
             history=self.history,
             database=self.database,
             clock=self.clock,
+            receipts=memory_receipts(self.clock),
         )
 
     def events(self, outcome: Outcome) -> list[AuditEvent]:

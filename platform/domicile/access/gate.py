@@ -23,6 +23,7 @@ from domicile.domain.errors import Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
+from domicile.policy.regions import DataKind, Transfer
 from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
 from domicile.ports.audit_log import AuditLog
@@ -42,6 +43,13 @@ class Gate:
     def bundle_digest(self) -> str:
         """Of the policies that are in force now."""
         return self._decisions.bundle.digest
+
+    def transfer_of_content(self, target: Region) -> Transfer | None:
+        """The entry under which content may flow from this cell to that region today; None within the cell's own region."""
+        if target == self.cell_region:
+            return None
+        today = self._clock.now().date()
+        return self._decisions.bundle.regions.transfer(self.cell_region, target, DataKind.CONTENT, today)
 
     async def require(self, caller: Caller, action: Action, resource: Resource) -> Decision:
         """The decision if it permits; otherwise raises ``Forbidden``, or ``NotFound`` for another tenant's resource."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from domicile.answers.receipts import Receipt
 from domicile.domain.documents import Passage
 from domicile.domain.values import Region
 from domicile.generation.citations import Citation
@@ -54,6 +55,13 @@ class Citations:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipted:
+    """The signed statement of what the answer was made from, and where. Only for a whole answer."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Last of all, and only for a whole answer. ``answered`` is False where the documents held no answer."""
 
@@ -62,4 +70,4 @@ class Done:
     completion_tokens: int | None = None
 
 
-AnswerEvent = Sources | Delta | Citations | Done
+AnswerEvent = Sources | Delta | Citations | Receipted | Done

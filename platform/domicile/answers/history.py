@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from domicile.answers.receipts import Receipt
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal, unseal
 from domicile.domain.conversations import Conversation, Exchange
@@ -72,6 +73,8 @@ class ExchangeBody:
     generator: str
     region: str
     citations: tuple[CitedPassage, ...] = ()
+    #: None for one that was broken off, or is from before there were receipts.
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domicile.access.gate import Gate
-from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Sources
+from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Receipted, Sources
 from domicile.answers.history import CitedPassage, ExchangeBody, History
 from domicile.answers.ownership import owned_conversation
+from domicile.answers.receipts import Facts, Located, Receipt, Receipts
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.conversations import Conversation
@@ -50,6 +51,7 @@ class _Opened:
     passages: tuple[Passage, ...]
     turns: tuple[Turn, ...]
     conversation: Conversation | None
+    policies: Sequence[str]
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class _Transcript:
 
     pieces: list[str] = field(default_factory=list)
     citations: tuple[Citation, ...] = ()
+    receipt: Receipt | None = None
     end: Finished | None = None
 
     @property
@@ -66,7 +69,7 @@ class _Transcript:
 
 
 class Answers:
-    """Shared by all requests. ``generator`` is the one that writes this cell's answers."""
+    """Shared by all requests. ``generator`` is the one that writes this cell's answers, ``receipts`` signs for them."""
 
     def __init__(
         self,
@@ -77,7 +80,9 @@ class Answers:
         history: History,
         database: Database,
         clock: Clock,
+        receipts: Receipts,
     ) -> None:
+        self.receipts = receipts
         self._retriever = retriever
         self._generator = generator
         self._gate = gate
@@ -87,7 +92,7 @@ class Answers:
         self._keeping: set[asyncio.Task[None]] = set()
 
     async def answer(self, caller: Caller, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
-        """``Sources``, ``Delta`` …, ``Citations``, ``Done``. Closing the iterator stops the model.
+        """``Sources``, ``Delta`` …, ``Citations``, ``Receipted``, ``Done``. Closing the iterator stops the model.
 
         Raises as ``Retriever.find`` does, ``NotFound`` for a conversation that is not the caller's, ``RegionRefused``,
         ``AuditUnavailable``, and once it has begun ``ModelUnavailable``, ``ModelTimeout`` or ``ModelStreamBroken``.
@@ -105,6 +110,7 @@ class Answers:
                         transcript.end = event
             transcript.citations = citations_in(transcript.text, opened.passages)
             yield Citations(transcript.citations)
+            transcript.receipt = receipt = self._receipt(caller, opened)
             await self._keep(request, opened, transcript)
         except DomicileError as error:
             await self._failed(caller, opened.found, opened.answer_id, error)  # (5)
@@ -113,6 +119,7 @@ class Answers:
         except (GeneratorExit, asyncio.CancelledError):
             await self._keep_incomplete(request, opened, transcript)
             raise
+        yield Receipted(receipt)
         yield _done(transcript)
 
     async def close(self) -> None:
@@ -138,7 +145,7 @@ class Answers:
         except DomicileError as error:
             await self._failed(caller, found, answer_id, error)
             raise
-        return _Opened(answer_id, audit_id, found, tuple(passages), turns, conversation)
+        return _Opened(answer_id, audit_id, found, tuple(passages), turns, conversation, sorted(policies))
 
     async def _conversation(self, caller: Caller, request: AnswerRequest) -> Conversation | None:
         if request.conversation_id is None:
@@ -188,6 +195,21 @@ class Answers:
             detail=(("answer", str(answer_id)),),
         )
 
+    def _receipt(self, caller: Caller, opened: _Opened) -> Receipt:
+        """Where everything was. With no passages no model was asked, and nothing flowed to it."""
+        asked = bool(opened.passages)
+        transfer = self._gate.transfer_of_content(self._generator.region) if asked else None
+        facts = Facts(
+            answer_id=opened.answer_id,
+            audit_id=opened.audit_id,
+            bundle_digest=opened.found.decision.bundle_digest,
+            documents=[each.attributes for each in opened.passages],
+            model=Located(self._generator.name, self._generator.region.name) if asked else None,
+            policies=opened.policies,
+            transfers=[transfer] if transfer else [],
+        )
+        return self.receipts.issue(caller, facts)
+
     def _sources(self, opened: _Opened) -> Sources:
         return Sources(
             answer_id=opened.answer_id,
@@ -226,6 +248,7 @@ class Answers:
             generator=self._generator.name,
             region=self._generator.region.name,
             citations=tuple(CitedPassage.of(each) for each in transcript.citations),
+            receipt=transcript.receipt,
         )
         # A task of its own: whoever went away has cancelled this one, and may go on cancelling what it waits for.
         keeping = asyncio.create_task(self._history.add(opened.conversation, opened.answer_id, body))

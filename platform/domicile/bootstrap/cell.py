@@ -46,6 +46,7 @@ from domicile.bootstrap.health import Health
 from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
+from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.residency import cell_caller, cell_region, placed
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
@@ -215,7 +216,15 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     author = InstrumentedGenerator(generator(settings, base.models.embedder, region, base.outbound), base.telemetry)
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
-    answers = Answers(retriever=retriever, generator=author, gate=gate, history=history, database=store, clock=clock)
+    answers = Answers(
+        retriever=retriever,
+        generator=author,
+        gate=gate,
+        history=history,
+        database=store,
+        clock=clock,
+        receipts=receipts(settings, base.models.embedder.model, clock),
+    )
     stack.push_async_callback(answers.close)
     limits = IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request)
     return Cell(

@@ -19,13 +19,14 @@ from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.outbound import checked_outbound
+from domicile.bootstrap.policies import load_bundle
+from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
 from domicile.config import Settings, load_settings, read_secret, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
-from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
 
 
@@ -44,14 +45,7 @@ class Office:
 
 def decision_point(settings: Settings) -> DecisionPoint:
     """Policies of the cell, parsed and checked; raises ``PolicyInvalid``."""
-    folder = settings.policy_dir or resource_dir("policies")
-    try:
-        texts = {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.cedar"))}
-        schema = (folder / "schema.cedarschema").read_text("utf-8")
-        regions = (folder / "regions.yaml").read_text("utf-8")
-    except OSError:
-        raise ConfigurationError(f"There are no policies in {folder}.", hint="Set DOMICILE_POLICY_DIR.") from None
-    return DecisionPoint(PolicyBundle.parse(schema, texts, regions), component_regions(settings))
+    return DecisionPoint(load_bundle(settings.policy_dir), component_regions(settings))
 
 
 @asynccontextmanager
@@ -92,6 +86,7 @@ async def initialise_cell(settings: Settings) -> None:
             raise _key_missing(settings)
         provider.create()
     provider.load()
+    receipt_key_file(settings).load_or_create()
     await upgrade_database(settings)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from domicile.cli.declared import decides
 from domicile.cli.output import AsJson, print_json
 from domicile.domain.actions import Action
+from domicile.domain.errors import CallerError
 
 if TYPE_CHECKING:
     import httpx2
@@ -25,6 +28,7 @@ def ask(
     collection: Collections = None,
     limit: Limit = 8,
     url: Url = None,
+    receipt: Annotated[Path | None, typer.Option(help="Save the answer's residency receipt in this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask a question and get an answer with numbered citations."""
@@ -33,9 +37,13 @@ def ask(
     body = {"question": question, "collections": collection, "limit": limit, "remember": False}
     with connect(url) as http:
         if as_json:
-            print_json(call(http, "POST", "/v1/answers", json=body))
+            answer = call(http, "POST", "/v1/answers", json=body)
+            print_json(answer)
+            signed = answer["receipt"]
         else:
-            _stream(http, body)
+            signed = _stream(http, body)
+    if receipt:
+        _save(receipt, signed)
 
 
 @decides(Action.SEARCH_CREATE, Action.DOCUMENT_READ)
@@ -61,11 +69,19 @@ def search(
         typer.echo("Nothing found in the documents that you may read.")
 
 
-def _stream(http: httpx2.Client, body: dict[str, Any]) -> None:
+def _save(path: Path, receipt: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(receipt, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise CallerError(f"The receipt cannot be saved in {path}: {error.strerror}.", hint="Name another file.") from None
+
+
+def _stream(http: httpx2.Client, body: dict[str, Any]) -> dict[str, Any]:
+    """Prints the answer as it comes; gives its receipt."""
     from domicile.cli.connection import ServiceRefused, events
 
     sources: list[dict[str, Any]] = []
-    made_by = ""
+    made_by, receipt = "", dict[str, Any]()
     event = ""
     for event, data in events(http, "POST", "/v1/answers", json=body):
         match event:
@@ -75,6 +91,8 @@ def _stream(http: httpx2.Client, body: dict[str, Any]) -> None:
             case "delta":
                 sys.stdout.write(data["text"])
                 sys.stdout.flush()
+            case "receipt":
+                receipt = data["receipt"]
             case "citations":
                 cited = {citation["number"] for citation in data["citations"]}
                 typer.echo("\n")
@@ -84,10 +102,11 @@ def _stream(http: httpx2.Client, body: dict[str, Any]) -> None:
     if event != "done":
         raise ServiceRefused("The answer was cut off.", hint="What was shown is incomplete; ask again.")
     typer.echo(f"({made_by})")
+    return receipt
 
 
 def _source_line(number: int, passage: dict[str, Any]) -> str:
-    place = " > ".join(passage["headings"])
+    place = " > ".join(each for each in passage["headings"] if not each.startswith("| "))
     page = f", page {passage['page']}" if passage.get("page") else ""
     return (
         f"[{number}] {passage['title']} ({passage['source']}){' § ' + place if place else ''}{page}"

@@ -171,6 +171,12 @@ class Misdirected(Refused):
     hint = "Send the request to the cell of that region."
 
 
+class ReceiptInvalid(CallerError):
+    slug = "receipt-invalid"
+    title = "This is not a valid receipt"
+    hint = "Compare it with the answer that it came with, and the key with the one that the cell publishes."
+
+
 # --- The configuration is at fault ------------------------------------------------------------------------------------
 class ConfigurationError(DomicileError):
     """The operator has to change something before the cell can start."""

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from domicile.answers.events import AnswerEvent, Citations, Delta, Done, Sources
+from domicile.answers.events import AnswerEvent, Citations, Delta, Done, Receipted, Sources
+from domicile.answers.receipts import Receipt
 from domicile.generation.citations import Citation
 from domicile.web import sse
 from domicile.web.schemas import PassageOut, passage_out
@@ -46,6 +47,10 @@ class CitationsOut(msgspec.Struct):
     citations: list[CitationOut]
 
 
+class ReceiptOut(msgspec.Struct):
+    receipt: Receipt
+
+
 class DoneOut(msgspec.Struct):
     answered: bool
     prompt_tokens: int | None
@@ -58,6 +63,7 @@ class AnswerOut(SourcesOut):
     answered: bool
     text: str
     citations: list[CitationOut]
+    receipt: Annotated[Receipt, Meta(description="What it was made from, and where, signed; see docs/receipts.md")]
 
 
 class Transcript:
@@ -67,6 +73,7 @@ class Transcript:
         self.sources: Sources | None = None
         self.citations: tuple[Citation, ...] = ()
         self.answered = False
+        self.receipt: Receipt | None = None
         self._deltas: list[str] = []
 
     @property
@@ -81,10 +88,18 @@ class Transcript:
                 self._deltas.append(event.text)
             case Citations():
                 self.citations = event.items
+            case Receipted():
+                self.receipt = event.receipt
             case Done():
                 self.answered = event.answered
             case _:
                 assert_never(event)
+
+    def whole_receipt(self) -> Receipt:
+        """The receipt, which every whole answer has."""
+        if self.receipt is None:
+            raise RuntimeError("a whole answer without its receipt")
+        return self.receipt
 
     async def collect(self, events: AsyncIterator[AnswerEvent]) -> Sources:
         """Take in every event; gives the sources, which always come first."""
@@ -102,6 +117,7 @@ def answer_out(transcript: Transcript, sources: Sources) -> AnswerOut:
         answered=transcript.answered,
         text=transcript.text,
         citations=_citations_out(transcript.citations),
+        receipt=transcript.whole_receipt(),
     )
 
 
@@ -114,6 +130,8 @@ def write_event(event: AnswerEvent) -> bytes:
             return sse.event("delta", DeltaOut(event.text))
         case Citations():
             return sse.event("citations", CitationsOut(_citations_out(event.items)))
+        case Receipted():
+            return sse.event("receipt", ReceiptOut(event.receipt))
         case Done():
             return sse.event("done", DoneOut(event.answered, event.prompt_tokens, event.completion_tokens))
         case _:

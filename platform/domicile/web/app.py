@@ -23,6 +23,7 @@ from domicile.web.api import (
     jobs,
     me,
     operations,
+    receipts,
     residency,
     search,
 )
@@ -58,6 +59,7 @@ _API: tuple[ControllerRouterHandler, ...] = (
     conversations.get_conversation,
     conversations.delete_conversation,
     audit.list_events,
+    receipts.receipt_key,
     residency.get_residency,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)

@@ -41,6 +41,7 @@ PUBLIC = frozenset(
         ("GET", "/metrics"),
         ("GET", "/v1"),
         ("GET", "/v1/openapi.json"),
+        ("GET", "/v1/receipts/key"),
     }
 )
 

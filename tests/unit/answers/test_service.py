@@ -10,8 +10,10 @@ import pytest
 from tests.fakes.generator import ScriptedGenerator
 from tests.fakes.people import ELSEWHERE, uid
 from tests.fakes.reading import ACME, BEN, HANDBOOK, ReadingCell, as_caller
+from tests.fakes.receipts import memory_receipts
 
-from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Sources
+from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Receipted, Sources
+from domicile.answers.receipts import Located, PublishedKey, encode, verify
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import (
@@ -49,7 +51,7 @@ async def conversation_id(cell: ReadingCell) -> UUID:
 
 async def test_sources_deltas_citations_done(asked: ReadingCell) -> None:
     """In this order, with who answered, where, and how much was searched."""
-    sources, first, second, citations, done = await answer(asked, ScriptedGenerator())
+    sources, first, second, citations, receipted, done = await answer(asked, ScriptedGenerator())
     assert isinstance(sources, Sources)
     assert (sources.generator, sources.region.name) == ("scripted", "eu-de")
     assert (sources.searched_documents, sources.searched_collections) == (1, 2)
@@ -58,6 +60,30 @@ async def test_sources_deltas_citations_done(asked: ReadingCell) -> None:
     assert isinstance(citations, Citations)
     assert [each.number for each in citations.items] == [1]
     assert done == Done(True, 12, 3)
+    assert isinstance(receipted, Receipted)
+
+
+async def test_a_receipt_states_where_everything_was(asked: ReadingCell) -> None:
+    """The documents and their regions, the models and theirs, who asked from where, under which policies; no word of it."""
+    events = await answer(asked, ScriptedGenerator())
+    sources, receipt = events[0], next(event.receipt for event in events if isinstance(event, Receipted))
+    statement = verify(encode(receipt), PublishedKey.of(memory_receipts(asked.clock).published.verify_key))
+    assert (statement.answer_id, statement.audit_id) == (sources.answer_id, sources.audit_id)
+    assert [(each.id, each.region) for each in statement.documents] == [
+        (each.attributes.document_id, "eu-de") for each in sources.passages
+    ]
+    assert (statement.model, statement.embedding) == (Located("scripted", "eu-de"), Located("hash", "eu-de"))
+    assert statement.transfers == ()
+    assert "Travel" not in encode(receipt).decode()
+
+
+async def test_a_receipt_is_kept_with_its_exchange(asked: ReadingCell) -> None:
+    """So that it can still be had when the conversation is opened later."""
+    events = await answer(asked, ScriptedGenerator())
+    issued = next(event.receipt for event in events if isinstance(event, Receipted))
+    (conversation,) = await asked.conversations.list(as_caller())
+    view = await asked.conversations.get(as_caller(), conversation.id)
+    assert [each.body.receipt for each in view.exchanges] == [issued]
 
 
 async def test_the_model_is_given_the_question_and_the_passages_only(asked: ReadingCell) -> None:
@@ -85,11 +111,12 @@ async def test_an_answer_is_recorded_before_it_is_released(asked: ReadingCell) -
 async def test_no_passages_no_model(cell: ReadingCell) -> None:
     """It says so plainly, and no model is asked."""
     generator = ScriptedGenerator(region=ELSEWHERE)
-    sources, said, citations, done = await answer(cell, generator)
+    sources, said, citations, receipted, done = await answer(cell, generator)
     assert generator.requests == []
     assert sources.passages == ()
     assert "found nothing" in said.text
     assert (citations, done) == (Citations(()), Done(False))
+    assert (receipted.receipt.statement.model, receipted.receipt.statement.documents) == (None, ())
     assert [(event.outcome, event.model) for event in cell.log.events] == [(Outcome.PERMITTED, "")]
 
 

@@ -1,77 +1,84 @@
-"""The cases beside the shipped policies: each request comes to the decision, and by the policies, that its case says."""
+"""The cases beside the shipped policies, and how cases are read and run."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import yaml
-from tests.fakes.people import HOME, caller, collection, document, group, principal, tenant, uid
 from tests.fakes.policy import POLICIES, shipped_bundle
+from tests.fakes.policy_texts import on_documents, written
 
 from domicile.domain.actions import Action
-from domicile.domain.principals import AuthenticationMethod, Caller
-from domicile.domain.values import Classification, Region, Role
-from domicile.policy.decision import DecisionPoint
-from domicile.policy.request import CollectionResource, EndpointResource, OwnedResource, Request, Resource, TenantResource
+from domicile.domain.errors import PolicyInvalid
+from domicile.policy.cases import Case, parse_cases, run_cases, untouched
 
-CASES = [
-    pytest.param(case, id=f"{path.stem}: {case['name']}")
-    for path in sorted((POLICIES / "cases").glob("*.yaml"))
-    for case in yaml.safe_load(path.read_text(encoding="utf-8"))
-]
-Case = dict[str, Any]
-
-
-def asking(case: Case) -> Caller:
-    told = case.get("caller", {})
-    who = principal(
-        role=Role(told.get("role", "member")),
-        clearance=Classification.parse(told.get("clearance", "internal")),
-        groups=[group(slug).id for slug in told.get("groups", ())],
-        disabled=told.get("disabled", False),
-    )
-    collections = [collection(slug).id for slug in told["collections"]] if "collections" in told else None
-    method = AuthenticationMethod(told.get("method", "session"))
-    return caller(who, tenant(told.get("acting_in", "acme")), method=method, verbs=told.get("verbs"), collections=collections)
+SHIPPED = parse_cases({path.name: path.read_text("utf-8") for path in (POLICIES / "cases").glob("*.yaml")})
+ONE = """
+- name: A member reads
+  action: document:read
+  resource: {kind: document}
+  permitted: true
+  policies: [all]
+"""
 
 
-def asked_for(told: Case) -> Resource:
-    of, region = tenant(told.get("tenant", "acme")), Region(told.get("region", "eu-de"))
-    where = collection(told.get("collection", "handbook"), of)
-    match told["kind"]:
-        case "tenant":
-            return TenantResource(of.id)
-        case "collection":
-            return CollectionResource(of.id, where.id, region)
-        case "document":
-            level = Classification.parse(told.get("classification", "internal"))
-            groups = [group(slug, of).id for slug in told.get("groups", ())]
-            return document(of=of, in_collection=where, region=region, classification=level, groups=groups)
-        case "endpoint":
-            return EndpointResource("model", "sglang", region)
-        case kind:
-            owner = principal().id if told["owner"] == "self" else uid("somebody")
-            return OwnedResource(kind, uid(kind), of.id, owner)
-
-
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SHIPPED, ids=lambda case: case.name)
 def test_case(case: Case) -> None:
     """The decision and the policies that determined it."""
-    decisions = DecisionPoint(shipped_bundle(), [Region(name) for name in case.get("component_regions", ())])
-    decision = decisions.decide(Request(asking(case), Action(case["action"]), asked_for(case["resource"]), HOME))
-    assert decision.allowed is case["permitted"]
-    assert decision.policies == tuple(case.get("policies", ()))
-    assert decision.errors == ()
+    (result,) = run_cases(shipped_bundle(), [case])
+    assert (result.decision.allowed, result.decision.policies) == (case.permitted, tuple(sorted(case.policies)))
+    assert result.passed
+
+
+def test_no_case_is_written_twice() -> None:
+    """Names are how a failure is found again."""
+    names = [case.name for case in SHIPPED]
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_there_is_a_case_for_every_policy() -> None:
     """A policy without a case that it determines could be deleted and nobody would notice."""
-    determining = {id_ for case in CASES for id_ in case.values[0].get("policies", ())}
-    assert shipped_bundle().ids - determining == set()
+    assert untouched(shipped_bundle(), SHIPPED) == []
 
 
 def test_there_is_a_case_for_every_action() -> None:
     """Of which at least one is permitted."""
-    permitted = {Action(case.values[0]["action"]) for case in CASES if case.values[0]["permitted"]}
-    assert set(Action) - permitted == set()
+    assert set(Action) - {case.action for case in SHIPPED if case.permitted} == set()
+
+
+def test_a_case_fails_by_its_decision_and_by_what_determined_it() -> None:
+    """The right answer for the wrong reason is a failure too; and what no case touches is named."""
+    bundle = written(on_documents("true", id_="all"), on_documents("principal.disabled", "forbid", "disabled"))
+    cases = parse_cases({"a.yaml": ONE, "b.yaml": ONE.replace("[all]", "[other]"), "c.yaml": ONE.replace("true", "false")})
+    assert [result.passed for result in run_cases(bundle, cases)] == [True, False, False]
+    assert untouched(bundle, cases) == ["disabled"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (ONE.replace("document:read", "document:reed"), "document:reed"),
+        (ONE.replace("kind: document", "kind: dokument"), "dokument"),
+        (ONE.replace("permitted", "allowed"), "allowed"),
+        (ONE.replace("  permitted: true\n", ""), "permitted"),
+        (ONE.replace("{kind: document}", "{kind: document, clasification: public}"), "clasification"),
+        ("- [", "cannot be read"),
+        ("name: no list", "cannot be read"),
+    ],
+)
+def test_a_case_that_cannot_be_read_is_refused_and_its_file_named(wrong: str, says: str) -> None:
+    """A misspelt member would otherwise test something else than it says."""
+    with pytest.raises(PolicyInvalid, match=says) as refusal:
+        parse_cases({"mine.yaml": wrong})
+    assert refusal.value.members["file"] == "mine.yaml"
+
+
+def test_a_case_with_an_impossible_value_is_named() -> None:
+    """A region or classification that cannot exist."""
+    for resource in ("{kind: document, classification: secret}", "{kind: document, region: Mars}"):
+        cases = parse_cases({"a.yaml": ONE.replace("{kind: document}", resource)})
+        with pytest.raises(PolicyInvalid, match="A member reads"):
+            run_cases(shipped_bundle(), cases)
+
+
+def test_a_folder_without_cases_has_none() -> None:
+    """An empty file is no error."""
+    assert parse_cases({"a.yaml": "", "b.yaml": "[]"}) == []

@@ -45,6 +45,7 @@ def test_the_list_of_public_routes_names_only_routes_that_exist(cell: MemoryCell
         "/metrics",
         "/v1",
         "/v1/openapi.json",
+        "/v1/receipts/key",
     }
 
 

@@ -29,8 +29,8 @@ from domicile.web.schemas import AnswerBody
     opt={"content_type": "application/json", **decides(*ANSWERING)},
 )
 async def ask(data: JSONBody[AnswerBody], request: Request[Any, Any, Any], visitor: Who, cell: Here) -> Response[Any]:
-    """With ``Accept: text/event-stream``: the events ``sources``, ``delta`` …, ``citations`` and ``done``, or ``error`` with
-    problem details. Otherwise the whole answer at once."""
+    """With ``Accept: text/event-stream``: the events ``sources``, ``delta`` …, ``citations``, ``receipt`` and ``done``, or
+    ``error`` with problem details. Otherwise the whole answer at once."""
     question = AnswerRequest(
         question=data.question,
         collections=await resolve(data.collections, visitor.caller, cell),

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from uuid import UUID
 
+import msgspec
 from markupsafe import Markup
 
 from domicile.answers.events import Sources
 from domicile.answers.history import ExchangeView as PastExchange
+from domicile.answers.receipts import Receipt
 from domicile.domain.documents import Passage
 from domicile.web.answer_events import Transcript, cited_span
 from domicile.web.cited import CitedSource
@@ -54,6 +56,7 @@ class ExchangeView:
     region: str = ""
     searched: str = ""
     withdrawn: bool = False
+    receipt: str = ""
 
     @property
     def cited(self) -> list[SourceView]:
@@ -86,6 +89,7 @@ def exchange_of_transcript(question: str, transcript: Transcript, sources: Sourc
         searched=words["sources.searched.text"].format(
             documents=sources.searched_documents, collections=sources.searched_collections
         ),
+        receipt=_receipt_text(transcript.receipt),
     )
 
 
@@ -105,7 +109,13 @@ def exchange_of_history(
         generator=body.generator,
         region=body.region,
         withdrawn=len(cited) < len(body.citations),
+        receipt=_receipt_text(body.receipt),
     )
+
+
+def _receipt_text(receipt: Receipt | None) -> str:
+    """As a file would hold it; empty where there is none."""
+    return "" if receipt is None else msgspec.json.format(msgspec.json.encode(receipt), indent=1).decode()
 
 
 def anchor_of(answer_id: UUID) -> str:
@@ -158,6 +168,8 @@ def _place(passage: Passage, words: Mapping[str, str]) -> str:
     """Headings and page. A first heading that only repeats the document's title is left out."""
     headings = passage.chunk.headings
     below_title = headings[1:] if headings[:1] == (passage.title.title,) else headings
+    # A table's own header row is for the answer, not for finding the place.
+    below_title = tuple(each for each in below_title if not each.startswith("| "))
     return ", ".join(part for part in (HEADINGS_JOINT.join(below_title), _page(passage.chunk.page, words)) if part)
 
 

@@ -96,6 +96,11 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Some sources of this answer are not shown: they were removed, or you may no longer read them.",
         "Einige Quellen dieser Antwort werden nicht gezeigt: Sie wurden entfernt oder sind für Sie nicht mehr freigegeben.",
     ),
+    "receipt": ("Residency receipt", "Standortnachweis"),
+    "receipt.text": (
+        "Signed by this cell: what the answer was made from, and where. Whoever has the cell's key can verify it offline.",
+        "Von dieser Zelle signiert: woraus die Antwort entstanden ist, und wo. Mit dem Schlüssel der Zelle offline prüfbar.",
+    ),
     "source.page": ("page {n}", "Seite {n}"),
     "source.open": ("Open the passage", "Textstelle öffnen"),
     # Badges

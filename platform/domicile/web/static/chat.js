@@ -95,6 +95,11 @@ const handlers = {
     for (const { number, start, end } of data.citations) point(exchange, answer, number, start, end);
     arrange(exchange, answer.cards, answer.cited);
   },
+  receipt(exchange, _answer, data) {
+    const details = exchange.querySelector(".receipt");
+    details.querySelector("pre").textContent = JSON.stringify(data.receipt, null, 1);
+    details.hidden = false;
+  },
   done(exchange, answer, data) {
     answer.finished = true;
     draw(exchange, answer);

@@ -112,7 +112,9 @@ function cardOf(link) {
 function placeOf(passage) {
   const headings = passage.headings[0] === passage.title ? passage.headings.slice(1) : passage.headings;
   const page = passage.page ? words().page.replace("{n}", passage.page) : "";
-  return [headings.join(" \u203a "), page].filter(Boolean).join(", ");
+  // A table's own header row is for the answer, not for finding the place.
+  const places = headings.filter((each) => !each.startsWith("| "));
+  return [places.join(" \u203a "), page].filter(Boolean).join(", ");
 }
 
 // The same as the server's pages/quote.py.

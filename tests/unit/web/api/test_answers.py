@@ -56,12 +56,12 @@ async def test_the_whole_answer_comes_with_sources_and_citations(cell: MemoryCel
 
 
 async def test_the_stream_tells_the_same_in_pieces(cell: MemoryCell) -> None:
-    """Sources first, then the text, then the citations; done comes last and once."""
+    """Sources first, then the text, the citations and the receipt; done comes last and once."""
     answered = await client(cell, "mia", **STREAM).post("/v1/answers", json={"question": QUESTION, "remember": False})
     assert answered.headers["content-type"].startswith("text/event-stream")
     events = _events(answered.text)
     names = [name for name, _ in events]
-    assert (names[0], names[-2:], set(names[1:-2])) == ("sources", ["citations", "done"], {"delta"})
+    assert (names[0], names[-2:], set(names[1:-2])) == ("sources", ["receipt", "done"], {"delta", "citations"})
     assert "30 days" in "".join(data["text"] for name, data in events if name == "delta")
     assert events[0][1]["conversation_id"] is None
     assert events[-1][1]["answered"] is True
