@@ -16,7 +16,8 @@ from tests.integration.sglang.server import SglangServer, why_unavailable
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.llm.openai_compatible import OpenAICompatibleModel, Patience
-from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Sources
+from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Receipted, Sources
+from domicile.answers.receipts import Located
 from domicile.answers.service import Answers
 from domicile.audit.events import Outcome
 from domicile.domain.errors import ConfigurationError, ModelStreamBroken, ModelUnavailable
@@ -68,12 +69,14 @@ def answering(cell: ReadingCell, model: OpenAICompatibleModel) -> Answers:
 async def test_an_answer_is_streamed_recorded_and_remembered(cell: ReadingCell, model: OpenAICompatibleModel) -> None:
     """From the question to ``Done``, through policy, audit, decryption, prompt, the wire and the history."""
     events: list[AnswerEvent] = [event async for event in answering(cell, model).answer(as_caller(), AnswerRequest(QUESTION))]
-    sources, *deltas, citations, done = events
+    sources, *deltas, citations, receipted, done = events
     assert isinstance(sources, Sources)
     assert (sources.generator, sources.region.name, len(sources.passages)) == ("tiny", "eu-de", 2)
     assert len(deltas) > 5
     assert all(isinstance(delta, Delta) for delta in deltas)
     assert isinstance(citations, Citations)
+    assert isinstance(receipted, Receipted)
+    assert receipted.receipt.statement.model == Located("tiny", "eu-de")
     assert isinstance(done, Done)
     assert done.completion_tokens == 64
     assert done.prompt_tokens is not None
