@@ -37,8 +37,8 @@ class Signposts:
         self._url_of = url_of
 
     async def require_home(self, caller: Caller, action: Action) -> None:
-        """Raise ``Misdirected`` if the caller's tenant is neither at home in this cell's region nor allowed to be there."""
-        if self._gate.cell_region in {caller.tenant.region, *getattr(caller.tenant, "allowed_regions", ())}:
+        """Raise ``Misdirected`` if the caller's tenant is at home in another region than this cell's."""
+        if caller.tenant.region == self._gate.cell_region:
             return
         await self._send_on(caller, action, TenantResource(caller.tenant.id), caller.tenant.region, _UNDECIDED)
 

@@ -13,12 +13,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from domicile.audit.encoding import timestamp
 from domicile.crypto.signatures import SigningKey, VerifyKey
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import ReceiptInvalid
@@ -162,7 +162,7 @@ class Receipts:
             model=facts.model,
             policies=tuple(sorted(facts.policies)),
             tenant_id=caller.tenant.id,
-            time=self._clock.now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            time=timestamp(self._clock.now()),
             transfers=tuple(map(TransferNote.of, facts.transfers)),
         )
         return Receipt(_base64(self._key.sign(signed_bytes(statement))), statement)

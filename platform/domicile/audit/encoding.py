@@ -63,7 +63,7 @@ def encode(event: AuditEvent) -> bytes:
     """
     wire = _Wire(
         format=FORMAT,
-        time=_timestamp(event.time),
+        time=timestamp(event.time),
         detail=tuple((name, _detail_value(value)) for name, value in event.detail),
         **{name: getattr(event, name) for name in _SAME_NAMES},
     )
@@ -90,7 +90,8 @@ def decode(body: bytes) -> AuditEvent:
     return event
 
 
-def _timestamp(time: datetime) -> str:
+def timestamp(time: datetime) -> str:
+    """RFC 3339 in UTC with six digits of microseconds, as in all that is signed; raises ``ValueError`` without a zone."""
     if time.tzinfo is None:
         raise ValueError("The time of an audit event needs a time zone.")
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -162,7 +162,7 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
 
 
 def _baseless(component: Component, here: Region, book: RegionBook, today: date) -> Iterator[str]:
-    """What would flow to another region without a legal basis that holds today (and later: see ``access.transfers``)."""
+    """What would flow to another region without a legal basis today. Not looked at again while the cell runs."""
     try:
         there = Region(component.region)
     except CallerError:

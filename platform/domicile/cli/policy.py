@@ -40,7 +40,8 @@ def run(folder: Folder = None, as_json: AsJson = False) -> None:
     from domicile.bootstrap.policies import load_bundle, load_cases, run_cases, untouched
 
     bundle, cases = load_bundle(folder), load_cases(folder)
-    results, uncovered = run_cases(bundle, cases), untouched(bundle, cases)
+    results = run_cases(bundle, cases)
+    uncovered = untouched(bundle, results)
     failed = [each for each in results if not each.passed]
     if as_json:
         print_json({"digest": bundle.digest, "cases": len(results), "failed": _decided(failed), "untouched": uncovered})

@@ -99,9 +99,9 @@ def run_cases(bundle: PolicyBundle, cases: Sequence[Case]) -> list[Result]:
     return [Result(case, _decided(bundle, case)) for case in cases]
 
 
-def untouched(bundle: PolicyBundle, cases: Sequence[Case]) -> list[str]:
-    """The policies that determine no case: any of them could be deleted, and no case would notice."""
-    return sorted(bundle.ids - {id_ for case in cases for id_ in case.policies})
+def untouched(bundle: PolicyBundle, results: Sequence[Result]) -> list[str]:
+    """The policies that determined no case: any of them could be deleted, and no case would notice."""
+    return sorted(bundle.ids - {id_ for result in results for id_ in result.decision.policies})
 
 
 def _decided(bundle: PolicyBundle, case: Case) -> Decision:

@@ -14,7 +14,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from uuid import UUID
 
 import cedarpy
 
@@ -33,6 +35,8 @@ from domicile.policy.scope import Nothing, RetrievalScope
 _REMEMBERED_CALLERS = 1024
 #: Decisions that are kept, some hundred bytes each, for the same reason.
 _REMEMBERED_DECISIONS = 65_536
+#: Stands for the id of a document where no policy names one: documents that differ only there are decided alike.
+_ANY_DOCUMENT = UUID(int=0)
 _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
 _Key = tuple[object, ...]
 
@@ -118,9 +122,8 @@ class DecisionPoint:
         """
         shared = (caller, request.action, request.cell_region, type(request.resource))
         match request.resource:
-            case DocumentAttributes(tenant, document, collection, region, classification, groups):
-                named = document if self.bundle.names_documents else None
-                return (*shared, tenant, collection, region, classification, groups, named)
+            case DocumentAttributes() as document if not self.bundle.names_documents:
+                return (*shared, replace(document, document_id=_ANY_DOCUMENT))
             case resource:
                 return (*shared, resource)
 

@@ -45,6 +45,8 @@ PUBLIC = frozenset(
     }
 )
 
+#: The option of a route that holds the actions which it declares (``web.declared``).
+DECIDES = "decides"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,7 +73,7 @@ async def require_caller(connection: Connection, handler: BaseRouteHandler) -> N
     """The guard of the whole application. Leaves a ``Visitor`` as the connection's user."""
     if (connection.scope.get("method"), connection.scope["path_template"]) in PUBLIC:  # (1)
         return
-    connection.scope["user"] = await authenticate(connection, handler.opt.get("decides", ()))
+    connection.scope["user"] = await authenticate(connection, handler.opt.get(DECIDES, ()))
 
 
 async def authenticate(connection: Connection, actions: Sequence[Action]) -> Visitor:

@@ -18,9 +18,8 @@ from litestar.routes import HTTPRoute
 
 from domicile.domain.actions import Action
 from domicile.domain.errors import ConfigurationError
-from domicile.web.authentication import PUBLIC
+from domicile.web.authentication import DECIDES, PUBLIC
 
-_OPTION = "decides"
 #: The member of an operation that names its actions: what a key has to be granted for to use it.
 EXTENSION = "x-domicile-actions"
 #: What an answer decides, over REST and on the page: it may go on with a conversation, and uses a model in a region.
@@ -36,7 +35,7 @@ _WITHOUT_BODY = frozenset({"HEAD", "OPTIONS"})
 
 def decides(*actions: Action) -> dict[str, Any]:
     """The option of a route by which it declares the actions that it asks the decision point about, the first one first."""
-    return {_OPTION: actions}
+    return {DECIDES: actions}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def operations(app: Litestar) -> Iterator[Operation]:
         if isinstance(route, HTTPRoute):
             for handler in route.route_handlers:
                 for method in sorted(handler.http_methods - _WITHOUT_BODY):
-                    yield Operation(method, route.path_format, tuple(handler.opt.get(_OPTION, ())))
+                    yield Operation(method, route.path_format, tuple(handler.opt.get(DECIDES, ())))
 
 
 def require_declared(app: Litestar) -> None:

@@ -32,13 +32,15 @@ def test_the_shipped_policies_are_in_order_and_every_one_is_touched() -> None:
 
 
 def test_a_policy_that_changes_a_decision_fails_its_case_by_name(folder: Path) -> None:
-    """And a new policy that no case asks for is named as untouched."""
+    """And a policy that no case is determined by is named as untouched."""
+    never = 'forbid (principal, action == Action::"search:create", resource) when { principal.clearance > 9 };'
+    (folder / "idle.cedar").write_text(f'@id("idle")\n{never}\n')
     added = '@id("nobody-searches")\nforbid (principal, action == Action::"search:create", resource);\n'
     (folder / "mine.cedar").write_text(added)
     tested = RUN.invoke(app, ["policy", "test", str(folder)])
     assert tested.exit_code == 1
     assert "denied by nobody-searches, expected permitted by member-questions" in tested.output
-    assert "untouched nobody-searches." in tested.output
+    assert "untouched idle." in tested.output
 
 
 def test_what_cannot_be_loaded_is_an_error_in_a_sentence(folder: Path, tmp_path: Path) -> None:

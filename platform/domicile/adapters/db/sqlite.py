@@ -110,14 +110,15 @@ class OneTripConnection(aiosqlite.Connection):
 
     async def rollback(self) -> None:
         """Nothing to wait for when nothing was begun since the last commit, which is how every unit of work ends."""
+        self._commits_next = False  # asked for by a statement that never came here; the next unit of work has not asked
         if self._begun:
             await super().rollback()
             self._begun = False
 
     def _do(self, run: Callable[[sqlite3.Connection], _T]) -> _T:
+        commits, self._commits_next = self._commits_next, False
         if not self._conn.in_transaction:
             self._conn.execute(self._begin)
-        commits, self._commits_next = self._commits_next, False
         result = run(self._conn)
         if commits:
             self._conn.commit()

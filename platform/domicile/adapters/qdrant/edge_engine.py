@@ -89,8 +89,8 @@ def _explained(message: str) -> DomicileError:
 
 
 def _config(dimensions: int) -> engine.EdgeConfig:
-    # Vectors come normalised, so their product is the cosine. Payloads are cached because every hit reads one, and
-    # reading them through a cold mapping doubles the time of a search.
+    # Vectors come normalised, so their product is the cosine. Payloads are cached because the filters read them, and so
+    # does every hit that is looked at.
     sparse = engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf, full_scan_threshold=SPARSE_FULL_SCAN_POINTS)
     return engine.EdgeConfig(
         vectors={DENSE: engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Dot)},

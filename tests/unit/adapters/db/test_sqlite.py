@@ -161,3 +161,24 @@ async def test_a_statement_that_fails_commits_nothing(writing: AsyncEngine, read
         await open_.run(insert, {"id": 4})
     async with transaction(reading) as open_:
         assert await many(open_) == 3
+
+
+async def test_a_commit_that_was_asked_for_and_could_not_be_does_not_befall_the_next_transaction(
+    path: str, reading: AsyncEngine
+) -> None:
+    """A locked database refuses to begin; whoever comes next on the connection commits when it says so and not before."""
+    engine = writing_engine(path, 0.05)
+    insert = text("INSERT INTO note VALUES (:id)")
+    async with transaction(engine) as open_:
+        await many(open_)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseUnavailable):
+        async with transaction(engine) as open_:
+            await open_.run_and_commit(insert, [{"id": 2}])
+    other.close()
+    async with transaction(engine) as open_:
+        await open_.run(insert, {"id": 3})
+    async with transaction(reading) as open_:
+        assert await many(open_) == 1
+    await engine.dispose()
