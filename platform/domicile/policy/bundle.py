@@ -18,6 +18,7 @@ from domicile.policy.parsing import Policy, applicable, mentions, parse_policies
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
+from domicile.policy.sources import PolicySource, find_sources
 
 _SAMPLE_ID = UUID(int=1)
 _SAMPLE_REGION = Region("xx-sample")
@@ -35,6 +36,8 @@ class PolicyBundle:
     actions: cedarpy.Entities
     #: What each policy says of itself in its ``@reason``, by its id.
     reasons: Mapping[str, str]
+    #: Where each policy stands and how it is written, by its id.
+    sources: Mapping[str, PolicySource]
     #: Regions, jurisdictions and the transfers between them.
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
@@ -57,6 +60,7 @@ class PolicyBundle:
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
             reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
+            sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
         )
         bundle._probe()
