@@ -60,13 +60,18 @@ ATTRIBUTES: Mapping[Field, Attribute] = {
     Field.REGION: Attribute(
         "resource.region",
         "text",
-        (*_texts(*(each.name for each in REGIONS), "", "EU-DE"), "context.cell_region", "context.access_region"),
-        ("context.component_regions",),
+        (
+            *_texts(*(each.name for each in REGIONS), "", "EU-DE"),
+            "context.cell_region",
+            "context.access_region",
+            '(if principal.disabled then "eu-fr" else context.cell_region)',
+        ),
+        ("context.component_regions", "principal.grant.verbs"),
     ),
     Field.CLASSIFICATION: Attribute(
         "resource.classification",
         "number",
-        (*map(str, range(-1, 5)), "9223372036854775807", "principal.clearance", "(principal.clearance - 1)"),
+        (*map(str, range(-1, 5)), "9223372036854775807", "principal.clearance", "(principal.clearance - 1)", "{it: 2}.it"),
     ),
     Field.GROUPS: Attribute("resource.groups", "set", _GROUPS, ("principal.groups",), members=("principal", *_GROUPS)),
 }
@@ -103,6 +108,11 @@ _ON_CALLERS = (
     'context.verb like "document:*"',
     'context.access_jurisdiction == ""',
     "principal.tenant == principal.acting_in",
+    f"{{it: principal.disabled}}.it || principal in {{it: {_GROUPS[1]}}}.it",
+    '(if principal.disabled then principal.role else context.method) like "m*"',
+    'ip("10.0.0.1").isInRange(ip("10.0.0.0/8")) && context has verb',
+    f"principal is User in [{_GROUPS[0]}]",
+    "principal.grant == principal.grant",
     "true",
 )
 #: Conditions that do not compile, for the check at load to find wherever they stand.
@@ -112,6 +122,10 @@ NOT_COMPILABLE = (
     'resource.region like "eu-*"',
     'resource.collection.region == "eu-de"',
     "resource.tenant == resource.tenant",
+    "resource.groups.containsAll(resource.groups)",
+    "(if resource.region == context.cell_region then 1 else principal.clearance) >= resource.classification",
+    "(if principal.disabled then principal else principal).clearance == resource.classification",
+    f"{{it: principal}}.it in {_GROUPS[0]}",
     "resource.groups == principal.groups",
     "principal.groups.containsAll(resource.groups)",
     "[resource.tenant].contains(principal.tenant)",
