@@ -13,6 +13,7 @@ A use case owes (3) itself, at the point where it knows which documents and chun
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
@@ -38,6 +39,10 @@ class Gate:
         self._log = log
         self._clock = clock
         self.cell_region = cell_region
+
+    def now(self) -> datetime:
+        """For callers that are no request: jobs, and the cell itself."""
+        return self._clock.now()
 
     @property
     def bundle_digest(self) -> str:

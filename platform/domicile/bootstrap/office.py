@@ -40,7 +40,7 @@ class Office:
 
     async def operator(self, tenant_slug: str) -> Caller:
         """The operator, acting on that tenant; raises ``NotFound``."""
-        return self.administration.operator_caller(await self.administration.tenant(tenant_slug))
+        return self.administration.operator_caller(await self.administration.tenant(tenant_slug), SystemClock().now())
 
 
 def decision_point(settings: Settings) -> DecisionPoint:

@@ -14,7 +14,7 @@ from domicile.domain.errors import PolicyInvalid
 from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, tells_time
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
@@ -39,6 +39,8 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
+    #: The kinds of request that a policy looks at the time for; all others are decided alike at any time.
+    timed: frozenset[tuple[Action, str]]
 
     @classmethod
     def parse(cls, schema: str, policies: Mapping[str, str], regions: str = "") -> PolicyBundle:
@@ -50,14 +52,16 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
+        by_request = _by_request(parsed, parsed_schema)
         bundle = cls(
             digest=_digest(schema, policies, regions),
             ids=frozenset(parsed),
-            applicable=_by_request(parsed, parsed_schema),
+            applicable=by_request,
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
             reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
             names_documents=mentions(parsed.values(), DOCUMENT),
+            timed=frozenset(key for key in by_request if any(map(tells_time, applicable(parsed, *key).values()))),
         )
         bundle._probe()
         return bundle
