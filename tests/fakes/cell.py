@@ -266,10 +266,10 @@ async def open_memory_cell(
         telemetry.close()
 
 
-async def populate(cell: MemoryCell) -> None:
+async def populate(cell: MemoryCell, allowing: frozenset[Region] = frozenset()) -> None:
     """Two tenants with their people and documents; ``acme`` has one that its member ``mia`` may not read."""
     for slug, people in _PEOPLE.items():
-        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME)
+        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME, allowing)
         operator = cell.administration.operator_caller(tenant)
         await cell.administration.create_group(operator, "board")
         for login, (role, clearance, groups) in people.items():
