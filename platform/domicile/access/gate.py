@@ -81,6 +81,11 @@ class Gate:
         """What the decision were in a cell of that region, for those who are to be sent there. Releases nothing here."""
         return self._decisions.decide(Request(caller, action, resource, region))
 
+    @property
+    def policies_signed_by(self) -> str:
+        """Id of the key that the policies in force were verified with; empty where no signature is required."""
+        return self._decisions.bundle.signed_by
+
     def event(
         self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]
     ) -> AuditEvent:
