@@ -78,6 +78,11 @@ class Gate:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""
         return self._decisions.scope(caller, action, self.cell_region)
 
+    @property
+    def policies_signed_by(self) -> str:
+        """Id of the key that the policies in force were verified with; empty where no signature is required."""
+        return self._decisions.bundle.signed_by
+
     def decide_each(self, caller: Caller, action: Action, resources: Sequence[Resource]) -> Sequence[Decision]:
         """The full decision for each resource: for hits that a scope already admitted, and for lists of what may show."""
         return self._decisions.decide_many([Request(caller, action, each, self.cell_region) for each in resources])

@@ -28,6 +28,8 @@ class PolicyBundle:
     """What a decision point decides by. ``digest`` (SHA-256 in hex) names the exact texts in every decision's record."""
 
     digest: str
+    #: Id of the key whose signature of this digest was verified when it was loaded; empty where nobody's was required.
+    signed_by: str
     ids: frozenset[str]
     #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
     applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
@@ -54,7 +56,8 @@ class PolicyBundle:
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
         by_request = _by_request(parsed, parsed_schema)
         bundle = cls(
-            digest=_digest(schema, policies, regions),
+            digest=cls.digest_of(schema, policies, regions),
+            signed_by="",
             ids=frozenset(parsed),
             applicable=by_request,
             actions=actions,
@@ -69,6 +72,11 @@ class PolicyBundle:
     def with_caller(self, caller: Caller) -> cedarpy.Entities:
         """The actions and the caller's principal, for documents and other resources to be added to."""
         return self.actions.with_added_json_str(encode([principal_entity(caller)]))
+
+    @staticmethod
+    def digest_of(schema: str, policies: Mapping[str, str], regions: str = "") -> str:
+        """The digest that ``parse`` would give these texts, for a signature of them to be checked before they are parsed."""
+        return _digest(schema, policies, regions)
 
     def _probe(self) -> None:
         """Make a scope for a sample of each kind of caller, to find policies that cannot be compiled while nobody waits."""

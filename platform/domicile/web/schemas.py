@@ -212,6 +212,7 @@ class ResidencyOut(msgspec.Struct):
     cell_region: str
     access_region: Annotated[str, Meta(description="Where you are, as far as this cell can tell")]
     bundle_digest: str
+    policies_signed_by: Annotated[str | None, Meta(description="Id of the key they were verified with; null if none has to be")]
     components: list[ComponentOut]
 
 
@@ -370,6 +371,7 @@ def residency_out(view: ResidencyView, access_region: str) -> ResidencyOut:
         cell_region=view.region,
         access_region=access_region,
         bundle_digest=view.bundle_digest,
+        policies_signed_by=view.signed_by or None,
         components=[component_out(each) for each in view.components],
     )
 
