@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -63,8 +63,8 @@ def test_what_two_share_is_the_time_in_which_both_hold(one: Validity, other: Val
     assert met == other.met(one)
 
 
-@given(st.dates(datetime(1971, 1, 1).date(), datetime(9998, 1, 1).date()), st.integers(0, 400))
-def test_days_last_as_long_as_they_are_many(first: datetime, more: int) -> None:
+@given(st.dates(date(1971, 1, 1), date(9998, 1, 1)), st.integers(0, 400))
+def test_days_last_as_long_as_they_are_many(first: date, more: int) -> None:
     """Both ends included."""
     last = first + timedelta(days=more)
     validity = Validity.parse(first.isoformat(), last.isoformat())
