@@ -16,7 +16,7 @@ from domicile.domain.values import Classification, Region, Role
 from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
 from domicile.policy.expressions import calculates
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, tells_time
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
@@ -31,6 +31,8 @@ class PolicyBundle:
     """What a decision point decides by. ``digest`` (SHA-256 in hex) names the exact texts in every decision's record."""
 
     digest: str
+    #: Id of the key whose signature of this digest was verified when it was loaded; empty where nobody's was required.
+    signed_by: str
     ids: frozenset[str]
     #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
     applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
@@ -44,6 +46,8 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
+    #: The kinds of request that a policy looks at the time for; all others are decided alike at any time.
+    timed: frozenset[tuple[Action, str]]
 
     @classmethod
     def parse(cls, schema: str, policies: Mapping[str, str], regions: str = "") -> PolicyBundle:
@@ -55,15 +59,18 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
+        by_request = _by_request(parsed, parsed_schema)
         bundle = cls(
-            digest=_digest(schema, policies, regions),
+            digest=cls.digest_of(schema, policies, regions),
+            signed_by="",
             ids=frozenset(parsed),
-            applicable=_by_request(parsed, parsed_schema),
+            applicable=by_request,
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
             reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
+            timed=frozenset(key for key in by_request if any(map(tells_time, applicable(parsed, *key).values()))),
         )
         on_documents = _on_documents(parsed, bundle.applicable)
         require_compilable(on_documents, bundle.sources)
@@ -73,6 +80,11 @@ class PolicyBundle:
     def with_caller(self, caller: Caller) -> cedarpy.Entities:
         """The actions and the caller's principal, for documents and other resources to be added to."""
         return self.actions.with_added_json_str(encode([principal_entity(caller)]))
+
+    @staticmethod
+    def digest_of(schema: str, policies: Mapping[str, str], regions: str = "") -> str:
+        """The digest that ``parse`` would give these texts, for a signature of them to be checked before they are parsed."""
+        return _digest(schema, policies, regions)
 
     def _probe(self, policies: Mapping[str, Policy]) -> None:
         """Make scopes for sample callers, to find policies that fail for some of them while nobody waits.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from tests.fakes.audit_log import MemoryAuditLog
@@ -23,6 +24,7 @@ from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.audit.events import AuditEvent
 from domicile.domain.documents import Document, Job, JobItem
+from domicile.domain.marks import Marking
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Role
 from domicile.ingestion.intake import Intake, IntakeLimits, Upload
@@ -97,10 +99,20 @@ class IngestCell:
                 await unit.collections.add(place)
             await unit.commit()
 
-    async def submit(self, *files: tuple[str, str | bytes], by: Caller | None = None, **marks: object) -> Job:
-        """Submit files given as (source, text) to the handbook, without running the job."""
+    async def submit(
+        self,
+        *files: tuple[str, str | bytes],
+        by: Caller | None = None,
+        region: str | None = None,
+        reject_single: bool = False,
+        **marks: Any,
+    ) -> Job:
+        """Submit files given as (source, text) to the handbook, without running the job; ``marks`` as in ``Marking``."""
         uploads = [Upload(name, text.encode() if isinstance(text, str) else text) for name, text in files]
-        return await self.intake.submit(by or self.admin, HANDBOOK.id, uploads, **marks)  # type: ignore[arg-type]
+        marking = Marking(**marks)
+        return await self.intake.submit(
+            by or self.admin, HANDBOOK.id, uploads, marking=marking, region=region, reject_single=reject_single
+        )
 
     async def ingest(self, *files: tuple[str, str | bytes], **marks: object) -> Job:
         """Submit and run; the job as it is afterwards."""
