@@ -40,6 +40,7 @@ HANDBOOK, FOREIGN = collection("handbook", ACME), collection("handbook", GLOBEX)
 FINANCE, BOARD = group("finance", ACME), group("board", ACME)
 ADMIN = principal("ada", ACME, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
 MEMBER = principal("mia", ACME)
+CURATOR = principal("cora", ACME, role=Role.CURATOR)
 RIVAL = principal("gil", GLOBEX, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
 
 SMALL = IntakeLimits(document_bytes=100_000, documents=16)
@@ -85,13 +86,14 @@ class IngestCell:
         self.withdrawal = Withdrawal(database=self.database, keys=self.keys, index=self.index, blobs=self.blobs, gate=self.gate)
         self.admin = caller(ADMIN, ACME)
         self.member = caller(MEMBER, ACME)
+        self.curator = caller(CURATOR, ACME)
         self.rival = caller(RIVAL, GLOBEX)
 
     async def populate(self) -> None:
         async with self.database.writing() as unit:
             for owner in (ACME, GLOBEX):
                 await unit.tenants.add(owner)
-            for person in (ADMIN, MEMBER, RIVAL):
+            for person in (ADMIN, MEMBER, CURATOR, RIVAL):
                 await unit.principals.add(person, None)
             for circle in (FINANCE, BOARD):
                 await unit.principals.add_group(circle)
