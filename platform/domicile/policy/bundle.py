@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import cedarpy
@@ -19,6 +19,7 @@ from domicile.policy.partial import ScopeRefused, partial_request, residual_scop
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
 from domicile.policy.sources import PolicySource, find_sources
+from domicile.policy.tenant import PREFIX, TENANT_ACTIONS, tenant_policies
 
 _SAMPLE_ID = UUID(int=1)
 _SAMPLE_REGION = Region("xx-sample")
@@ -42,6 +43,9 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
+    #: What a tenant's own policies are checked against, and what they are added to.
+    schema: cedarpy.Schema
+    policies: Mapping[str, Policy]
 
     @classmethod
     def parse(cls, schema: str, policies: Mapping[str, str], regions: str = "") -> PolicyBundle:
@@ -59,12 +63,45 @@ class PolicyBundle:
             applicable=_by_request(parsed, parsed_schema),
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
-            reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
+            reasons=_reasons(parsed),
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
+            schema=parsed_schema,
+            policies=parsed,
         )
+        if posing := [id_ for id_ in parsed if id_.startswith(PREFIX)]:
+            raise PolicyInvalid(f"Ids that begin with '{PREFIX}' are those of tenants' own policies.", policy=posing[0])
         bundle._probe()
         return bundle
+
+    def with_tenant(self, tenant_id: UUID, texts: Mapping[str, str]) -> PolicyBundle:
+        """This bundle and a tenant's own policies, from texts by file name. Their ids begin with ``tenant/``.
+
+        Only decisions on ``TENANT_ACTIONS`` can differ from this bundle's. Raises ``PolicyInvalid`` for what ``parse`` refuses,
+        and for what a tenant's policies may not do or be (``policy.tenant``).
+        """
+        added = tenant_policies(tenant_id, texts, self.schema)
+        if not added.policies:
+            return self
+        policies = {**self.policies, **added.policies}
+        bundle = replace(
+            self,
+            digest=_tenant_digest(self.digest, texts),
+            ids=frozenset(policies),
+            applicable={**self.applicable, **_tenant_requests(self.applicable, policies)},
+            reasons=_reasons(policies),
+            sources={**self.sources, **added.sources},
+            names_documents=self.names_documents or mentions(added.policies.values(), DOCUMENT),
+            policies=policies,
+        )
+        PolicyBundle._probe(bundle)
+        return bundle
+
+    def without(self, tenant_texts: Mapping[str, str]) -> PolicyBundle:
+        """What decides for a tenant whose own policies do not fit: they are read and written, and nothing else is done."""
+        kept = (Action.POLICY_READ, Action.POLICY_WRITE)
+        applicable_ = {key: policies for key, policies in self.applicable.items() if key[0] in kept}
+        return replace(self, digest=_tenant_digest(self.digest, tenant_texts), applicable=applicable_)
 
     def with_caller(self, caller: Caller) -> cedarpy.Entities:
         """The actions and the caller's principal, for documents and other resources to be added to."""
@@ -122,6 +159,21 @@ def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[
     return {key: policy_set(applicable(policies, *key)) for key in known}
 
 
+def _reasons(policies: Mapping[str, Policy]) -> dict[str, str]:
+    return {id_: policy["annotations"].get("reason") or "" for id_, policy in policies.items()}
+
+
+def _tenant_requests(
+    platform: Iterable[tuple[Action, str]], policies: Mapping[str, Policy]
+) -> dict[tuple[Action, str], cedarpy.PolicySet]:
+    """The applicable policies for the requests that a tenant's may decide."""
+    try:
+        return {key: policy_set(applicable(policies, *key)) for key in platform if key[0] in TENANT_ACTIONS}
+    except ValueError:
+        # Cedar reads no deeper than some sixty operators within one another, and says so without a name.
+        raise PolicyInvalid("A policy is nested too deeply.", hint="Divide it into several policies.") from None
+
+
 def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:
     """Which actions apply to which resource types. Cedar refuses to build a request that its schema does not declare."""
     caller = next(_samples())
@@ -137,8 +189,16 @@ def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:
 
 def _digest(schema: str, policies: Mapping[str, str], regions: str) -> str:
     """SHA-256 over each file's name and text, sorted by name, each preceded by its length so that no two bundles collide."""
+    return _sha256({**policies, "regions.yaml": regions, "schema.cedarschema": schema})
+
+
+def _tenant_digest(platform: str, texts: Mapping[str, str]) -> str:
+    """As above, over the digest of what the tenant's texts are added to and those texts. No file is called ``platform``."""
+    return _sha256({"platform": platform, **texts})
+
+
+def _sha256(texts: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
-    texts = {**policies, "regions.yaml": regions, "schema.cedarschema": schema}
     for part in (text for name in sorted(texts) for text in (name, texts[name])):
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
     return digest.hexdigest()
