@@ -65,6 +65,8 @@ async def test_tenants_do_not_meet(store: Database) -> None:
         assert (await unit.policies.get(GLOBEX.id)).text == "c"
         with pytest.raises(NotFound):
             await unit.policies.get(GLOBEX.id, 2)
+        with pytest.raises(NotFound):
+            await unit.policies.get(GLOBEX.id, 0)
         assert [each.version for each in await unit.policies.history(GLOBEX.id, 10)] == [1]
 
 

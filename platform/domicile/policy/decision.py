@@ -51,6 +51,10 @@ class DecisionPoint:
         self._scope = lru_cache(_REMEMBERED_CALLERS)(self._compile_scope)
         self._decided: dict[_Key, Decision] = {}
 
+    def by(self, bundle: PolicyBundle) -> DecisionPoint:
+        """The same for another bundle; itself for its own."""
+        return self if bundle is self.bundle else DecisionPoint(bundle, self._component_regions)
+
     def decide(self, request: Request) -> Decision:
         """The full decision. Never raises: what cannot be decided is denied, with ``errors``."""
         return self.decide_many([request])[0]

@@ -6,7 +6,7 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import HOME, caller, principal, tenant
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
@@ -22,7 +22,7 @@ COMPONENTS = (
 
 
 def inventory(log: MemoryAuditLog) -> Inventory:
-    gate = Gate(shipped_decisions(), log, FixedClock(), HOME)
+    gate = Gate(shipped_in_force(), log, FixedClock(), HOME)
     return Inventory(components=COMPONENTS, gate=gate, cell=Administration.operator_caller(tenant()))
 
 

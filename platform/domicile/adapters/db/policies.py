@@ -49,7 +49,7 @@ class SqlTenantPolicies:
         return {row.tenant_id: row.version for row in await self._transaction.all(_LATEST)}
 
     async def get(self, tenant_id: UUID, version: int | None = None) -> WrittenPolicies:
-        wanted = version or await self._latest(tenant_id)
+        wanted = await self._latest(tenant_id) if version is None else version
         row = await self._transaction.first(_ONE, {"tenant_id": tenant_id, "version": wanted})
         if row is None:
             raise NotFound()
