@@ -34,7 +34,7 @@ from tests.fakes.vector_index import InMemoryVectorIndex
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
-from domicile.access.inforce import PolicyRefresh
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
@@ -124,6 +124,7 @@ class MemoryCell:
     journal: Journal
     inventory: Inventory
     policies: TenantPolicyBook
+    in_force: PoliciesInForce
     refresh: PolicyRefresh
     signposts: Signposts
     audit_log: SqlAuditLog
@@ -252,6 +253,7 @@ async def open_memory_cell(
             cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
         ),
         policies=TenantPolicyBook(database=database, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
+        in_force=in_force,
         refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         audit_log=log,
