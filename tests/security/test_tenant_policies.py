@@ -158,7 +158,7 @@ EVERYTHING = " ".join(sorted(TENANT_ACTIONS))
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("// " + "x" * 70_000, "65536"),
+        ("// " + "x" * 70_000, "32768"),
         (
             naming("document:read", rest="when { " + "(" * 5000 + "true" + ")" * 5000 + " }"),
             "150",

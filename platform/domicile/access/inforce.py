@@ -80,6 +80,7 @@ class PolicyRefresh:
         self._in_force = in_force
         self._database = database
         self._turn = asyncio.Lock()
+        self._trying = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Put in force what was written since; one cheap query where nothing was. Raises what the database raises."""
@@ -109,9 +110,12 @@ class PolicyRefresh:
             self._in_force.put(platform, await asyncio.to_thread(_layers, platform, written))
 
     async def proposed(self, tenant_id: UUID, text: str) -> PolicyBundle:
-        """What would decide for the tenant with that text. Raises ``PolicyInvalid``."""
-        platform = self._in_force.platform.bundle
-        return await asyncio.to_thread(platform.with_tenant, tenant_id, {FILE: text})
+        """What would decide for the tenant with that text. Raises ``PolicyInvalid``.
+
+        One text at a time: parsing takes a second at worst, and whoever sends many must not take every thread there is.
+        """
+        async with self._trying:
+            return await asyncio.to_thread(self._in_force.platform.bundle.with_tenant, tenant_id, {FILE: text})
 
 
 def _layers(platform: DecisionPoint, written: Iterable[WrittenPolicies]) -> dict[UUID, Layer]:

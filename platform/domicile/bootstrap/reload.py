@@ -71,7 +71,7 @@ class PlatformReload:
         slug = error.slug if isinstance(error, DomicileError) else PolicyInvalid.slug
         policy = str(error.members.get("policy", "")) if isinstance(error, DomicileError) else ""
         log = structlog.get_logger("domicile.policy")
-        log.error("the policies cannot be reloaded, and those of before stay in force", error=slug, policy=policy)
+        log.error("the policies stay as they were; 'domicile policy check' says what is wrong", error=slug, policy=policy)
         try:
             await self._gate.append(self._event(Outcome.FAILED, reason=slug, policy=policy))
         except DomicileError as unavailable:

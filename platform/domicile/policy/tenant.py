@@ -44,8 +44,9 @@ PREFIX = "tenant/"
 #: The file that a tenant's text is said to be in, in what is wrong with it.
 FILE = "tenant.cedar"
 
-#: Bytes of UTF-8: some hundred policies with their comments. All tenants' are kept in memory.
-LONGEST_TEXT = 64 * 1024
+#: Bytes of UTF-8: a hundred policies with their reasons. All tenants' are kept in memory, and the longest sets that fit make a
+#: decision no slower than a millisecond or two.
+LONGEST_TEXT = 32 * 1024
 #: Every one of them is looked at in each decision of the tenant, at about a microsecond.
 MOST_POLICIES = 100
 #: Operators, brackets and dots of one policy: each may nest the others once more. Cedar's parser ends a process that has the
