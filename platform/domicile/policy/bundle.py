@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -13,7 +13,9 @@ from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
+from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
+from domicile.policy.expressions import calculates
 from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
@@ -71,7 +73,9 @@ class PolicyBundle:
         )
         if posing := [id_ for id_ in parsed if id_.startswith(PREFIX)]:
             raise PolicyInvalid(f"Ids that begin with '{PREFIX}' are those of tenants' own policies.", policy=posing[0])
-        bundle._probe()
+        on_documents = _on_documents(parsed, bundle.applicable)
+        require_compilable(on_documents, bundle.sources)
+        bundle._probe(on_documents)
         return bundle
 
     def with_tenant(self, tenant_id: UUID, texts: Mapping[str, str]) -> PolicyBundle:
@@ -81,8 +85,9 @@ class PolicyBundle:
         and for what a tenant's policies may not do or be (``policy.tenant``).
         """
         added = tenant_policies(tenant_id, texts, self.schema)
-        if not added.policies:
+        if not added.written:
             return self
+        require_compilable(_on_documents(added.written, self.applicable), added.found)
         policies = {**self.policies, **added.policies}
         bundle = replace(
             self,
@@ -94,7 +99,7 @@ class PolicyBundle:
             names_documents=self.names_documents or mentions(added.policies.values(), DOCUMENT),
             policies=policies,
         )
-        PolicyBundle._probe(bundle)
+        PolicyBundle._probe(bundle, _on_documents(added.policies, self.applicable))
         return bundle
 
     def without(self, tenant_texts: Mapping[str, str]) -> PolicyBundle:
@@ -107,28 +112,39 @@ class PolicyBundle:
         """The actions and the caller's principal, for documents and other resources to be added to."""
         return self.actions.with_added_json_str(encode([principal_entity(caller)]))
 
-    def _probe(self) -> None:
-        """Make a scope for a sample of each kind of caller, to find policies that cannot be compiled while nobody waits."""
-        for caller in _samples():
-            entities = self.with_caller(caller)
-            for (action, resource_type), policies in self.applicable.items():
-                if resource_type == DOCUMENT:
-                    request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
-                    _probe_scope(policies, entities, caller.principal, request)
+    def _probe(self, policies: Mapping[str, Policy]) -> None:
+        """Make scopes for sample callers, to find policies that fail for some of them while nobody waits.
 
+        One caller tells whether a policy fails for all of them. Only by calculating does it fail for some.
+        """
+        first, *others = _samples()
+        self._try(policies, [first])
+        self._try({id_: policy for id_, policy in policies.items() if calculates(policy)}, others)
 
-def _probe_scope(
-    policies: cedarpy.PolicySet, entities: cedarpy.Entities, principal: Principal, request: Mapping[str, str]
-) -> None:
-    try:
-        residual_scope(policies, entities, principal, request)
-    except ScopeRefused as refusal:
-        names = ", ".join(f"'{id_}'" for id_ in refusal.policies)
-        raise PolicyInvalid(
-            f"Policy {names} cannot be turned into a filter over documents: {refusal.reason}.",
-            hint="docs/policy.md lists what policies on documents can use.",
+    def _try(self, policies: Mapping[str, Policy], callers: Sequence[Caller]) -> None:
+        for action in sorted(action for action, resource_type in self.applicable if resource_type == DOCUMENT):
+            tried = policy_set(applicable(policies, action, DOCUMENT))
+            for caller in callers if len(tried) else ():
+                request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
+                try:
+                    residual_scope(tried, self.with_caller(caller), caller.principal, request)
+                except ScopeRefused as refusal:
+                    raise self._failure(refusal, caller.principal) from refusal
+
+    def _failure(self, refusal: ScopeRefused, principal: Principal) -> PolicyInvalid:
+        names = ", ".join(f"'{id_}' ({self.sources[id_].file}, line {self.sources[id_].line})" for id_ in refusal.policies)
+        who = f"role {principal.role.value}, clearance {principal.clearance.name.lower()}"
+        return PolicyInvalid(
+            f"Policy {names} fails for some callers ({who}): {refusal.reason}.",
+            hint="Write it so that it cannot fail: a policy that fails denies, whatever the others say.",
             policy=refusal.policies[0] if refusal.policies else "",
-        ) from refusal
+        )
+
+
+def _on_documents(policies: Mapping[str, Policy], kinds: Iterable[tuple[Action, str]]) -> dict[str, Policy]:
+    """The policies that can apply to a document."""
+    actions = [action for action, resource_type in kinds if resource_type == DOCUMENT]
+    return {id_: policy for action in actions for id_, policy in applicable(policies, action, DOCUMENT).items()}
 
 
 def _samples() -> Iterator[Caller]:

@@ -11,6 +11,7 @@ import msgspec
 from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.policy.entities import encode
+from domicile.policy.nesting import require_shallow
 
 #: A policy in Cedar's JSON format.
 Policy = Mapping[str, Any]
@@ -41,8 +42,11 @@ def parse_policies(files: Mapping[str, str], schema: cedarpy.Schema) -> dict[str
 
 def identified(name: str, text: str) -> Iterator[tuple[str, Policy]]:
     """The policies of one text by their ``@id``, in no particular order. Raises ``PolicyInvalid``, naming the file."""
+    require_shallow(name, text)
     try:
         parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text))
+    except RecursionError:
+        raise PolicyInvalid(f"A policy in {name} has too many operators in a row; write several policies.", file=name) from None
     except ValueError as error:
         raise PolicyInvalid(f"{name} cannot be read: {error}", file=name) from error
     if parsed["templates"] or parsed["templateLinks"]:

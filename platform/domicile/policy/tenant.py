@@ -2,7 +2,7 @@
 
 Obligations, labelled where they are met:
 
-1. A text is measured before Cedar reads it: its parser recurses, and what is nested deeply enough would end the whole process.
+1. A text is measured before Cedar reads it: its parser calls itself, and what is long and nested enough ends the process.
 2. A tenant's policy names its actions, and only such as a tenant can repair: never those that read and write policies.
 3. A tenant's policy is known as one wherever it is named: its id begins with ``tenant/``, which no other policy's does.
 4. A tenant's permit permits nothing outside the tenant, whatever the platform's policies say.
@@ -66,25 +66,33 @@ _FLAT_SIGNS = frozenset({",", ";", "@", ":", "::"})
 
 @dataclass(frozen=True, slots=True)
 class TenantPolicies:
-    """A tenant's policies by the ids that they have from now on, and how each was written."""
+    """A tenant's policies by their ids, as they are ``written`` and where they were ``found``."""
 
-    policies: Mapping[str, Policy] = field(default_factory=dict)
-    sources: Mapping[str, PolicySource] = field(default_factory=dict)
+    tenant_id: UUID
+    written: Mapping[str, Policy] = field(default_factory=dict)
+    found: Mapping[str, PolicySource] = field(default_factory=dict)
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """As they are in force, by the ids that they have there."""
+        return {PREFIX + id_: _confined(policy, self.tenant_id) for id_, policy in self.written.items()}
+
+    @property
+    def sources(self) -> dict[str, PolicySource]:
+        """Where they were found, by the ids that they have in force."""
+        return {PREFIX + id_: source for id_, source in self.found.items()}
 
 
 def tenant_policies(tenant_id: UUID, texts: Mapping[str, str], schema: cedarpy.Schema) -> TenantPolicies:
     """None if the texts hold nothing but comments. Raises ``PolicyInvalid``."""
     measure(texts)
     if not any(_tokens(text) for text in texts.values()):
-        return TenantPolicies()
+        return TenantPolicies(tenant_id)
     parsed = parse_policies(texts, schema)
     for id_, policy in parsed.items():
         _check_id(id_)
         _check_actions(id_, policy)
-    return TenantPolicies(
-        {PREFIX + id_: _confined(policy, tenant_id) for id_, policy in parsed.items()},
-        {PREFIX + id_: source for id_, source in find_sources(texts, parsed).items()},
-    )
+    return TenantPolicies(tenant_id, parsed, find_sources(texts, parsed))
 
 
 def measure(texts: Mapping[str, str]) -> None:

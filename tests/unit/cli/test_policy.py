@@ -50,3 +50,22 @@ def test_what_cannot_be_loaded_is_an_error_in_a_sentence(folder: Path, tmp_path:
     (folder / "members.cedar").write_text("permit (")
     assert isinstance(RUN.invoke(app, ["policy", "check", str(folder)]).exception, PolicyInvalid)
     assert isinstance(RUN.invoke(app, ["policy", "check", str(tmp_path)]).exception, ConfigurationError)
+
+
+def test_a_policy_that_does_not_compile_is_named_with_its_line_and_what_to_write_instead(folder: Path) -> None:
+    """Whatever group it is for: nobody has to ask first."""
+    (folder / "own.cedar").write_text(
+        """// Our own rules.
+@id("board-abroad")
+permit (principal, action == Action::"document:read", resource is Document)
+when { principal in Group::"5b1d0d0e-0000-4000-8000-000000000001" }
+when {
+  resource.region like "eu-*"
+};
+"""
+    )
+    refused = RUN.invoke(app, ["policy", "check", str(folder)]).exception
+    assert isinstance(refused, PolicyInvalid)
+    assert "'board-abroad'" in str(refused)
+    assert "'like' on resource.region (own.cedar, line 6)" in str(refused)
+    assert '["eu-de", "eu-fr"].contains(resource.region)' in refused.advice

@@ -9,11 +9,10 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fakes import people
-from tests.fakes.clock import FixedClock
-from tests.fakes.people import uid
+from tests.fakes.stored_documents import fill
 
 from domicile.adapters.db.database import SqlDatabase
-from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion
+from domicile.domain.documents import Document
 from domicile.domain.values import Classification
 from domicile.policy.scope import (
     AllOf,
@@ -34,7 +33,6 @@ from domicile.policy.scope import (
 TENANTS = [people.tenant("acme"), people.tenant("globex")]
 COLLECTIONS = [people.collection(slug, tenant) for tenant in TENANTS for slug in ("handbook", "minutes")]
 GROUPS = [people.group(slug, TENANTS[0]) for slug in ("finance", "legal", "board")]
-CLOCK = FixedClock()
 
 #: One document of every kind there is: collection, region, classification, groups.
 DOCUMENTS = [
@@ -78,27 +76,6 @@ scopes = st.recursive(
 )
 
 
-def stored(attributes: DocumentAttributes) -> Document:
-    name = str(attributes.document_id)
-    version = DocumentVersion(
-        uid(f"v/{name}"), attributes.document_id, uid(f"k/{name}"), b"content", b"title", 1, 1, CLOCK.now()
-    )
-    return Document(attributes, name.encode(), version, CLOCK.now())
-
-
-async def fill(database: SqlDatabase) -> None:
-    async with database.writing() as unit:
-        for tenant in TENANTS:
-            await unit.tenants.add(tenant)
-        for collection in COLLECTIONS:
-            await unit.collections.add(collection)
-        for group in GROUPS:
-            await unit.principals.add_group(group)
-        for attributes in DOCUMENTS:
-            await unit.documents.publish(stored(attributes))
-        await unit.commit()
-
-
 async def listed(database: SqlDatabase, scope: Scope) -> tuple[set[UUID], int]:
     async with database.reading() as unit:
         found: Sequence[Document] = await unit.documents.list(RetrievalScope(scope, (), ""), limit=1000)
@@ -109,7 +86,7 @@ def test_sql_admits_what_the_scope_admits(database_url: str) -> None:
     """For any tree over any fields and values, on both databases, lists and counts alike."""
     with asyncio.Runner() as runner:
         database = SqlDatabase(database_url)
-        runner.run(fill(database))
+        runner.run(fill(database, TENANTS, COLLECTIONS, GROUPS, DOCUMENTS))
 
         @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
         @given(scopes)
