@@ -27,15 +27,17 @@ from tests.fakes.identity import PlainHasher
 from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory, Placed
 from domicile.access.signposts import Signposts
 from domicile.adapters.db.audit_store import SqlAuditLog
@@ -122,6 +124,9 @@ class MemoryCell:
     conversations: Conversations
     journal: Journal
     inventory: Inventory
+    policies: TenantPolicyBook
+    in_force: PoliciesInForce
+    refresh: PolicyRefresh
     signposts: Signposts
     audit_log: SqlAuditLog
     database: SqlDatabase
@@ -193,7 +198,10 @@ async def open_memory_cell(
     clock, hasher = SystemClock(), PlainHasher()
     database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
     log = SqlAuditLog(database)
-    gate = Gate(shipped_decisions(), log, clock, HOME)
+    in_force = shipped_in_force()
+    refresh = PolicyRefresh(in_force, database)
+    await refresh.refresh()
+    gate = Gate(in_force, log, clock, HOME)
     telemetry = OpenTelemetry("test", HOME.name, spans)
     keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
@@ -248,6 +256,9 @@ async def open_memory_cell(
             gate=gate,
             cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
         ),
+        policies=TenantPolicyBook(database=database, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
+        in_force=in_force,
+        refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         audit_log=log,
         database=database,

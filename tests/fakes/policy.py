@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
+from uuid import UUID
 
+from tests.fakes.people import tenant, uid
+
+from domicile.access.inforce import Layer, PoliciesInForce
+from domicile.domain.policies import WrittenPolicies
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
 
@@ -30,3 +37,20 @@ def shipped_bundle() -> PolicyBundle:
 
 def shipped_decisions() -> DecisionPoint:
     return DecisionPoint(shipped_bundle())
+
+
+def shipped_in_force() -> PoliciesInForce:
+    """What a gate decides with, where no tenant has policies of its own."""
+    return PoliciesInForce(shipped_decisions())
+
+
+def written_policies(text: str, version: int = 1, of: UUID | None = None) -> WrittenPolicies:
+    """A version of a tenant's own policies: acme's, unless another tenant is named."""
+    digest = sha256(text.encode()).hexdigest()
+    return WrittenPolicies(of or tenant().id, version, digest, uid("ada"), datetime(2026, 3, 14, tzinfo=UTC), text)
+
+
+def layer(platform: DecisionPoint, text: str, version: int = 1, of: UUID | None = None) -> Layer:
+    """That text in force over the platform's policies."""
+    written = written_policies(text, version, of)
+    return Layer(written, platform.by(platform.bundle.with_tenant(written.tenant_id, {"tenant.cedar": text})))

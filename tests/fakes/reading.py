@@ -16,7 +16,7 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder
 from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.people import HOME, uid
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
@@ -83,7 +83,8 @@ class ReadingCell:
     telemetry: CountingTelemetry = field(default_factory=CountingTelemetry)
 
     def __post_init__(self) -> None:
-        self.gate = Gate(shipped_decisions(), self.log, self.clock, HOME)
+        self.in_force = shipped_in_force()
+        self.gate = Gate(self.in_force, self.log, self.clock, HOME)
         self.retriever = Retriever(
             database=self.database,
             index=self.index,

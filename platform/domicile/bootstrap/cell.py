@@ -16,8 +16,10 @@ from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
 from domicile.adapters.db.audit_store import SqlAuditLog
@@ -47,6 +49,7 @@ from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
+from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
@@ -79,6 +82,8 @@ class Cell:
     administration: Administration
     journal: Journal
     inventory: Inventory
+    policies: TenantPolicyBook
+    reload: PlatformReload
     places: Places
     signposts: Signposts
     intake: Intake
@@ -110,6 +115,7 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         if lock:
             stack.callback(lock.release)
         base = await _opened(settings, decisions, outbound, stack)
+        _in_background(stack, base.refresh.keep_refreshed())
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
         cell = await _assembled(settings, base, queue, known_places, stack)
         if run_jobs:
@@ -129,7 +135,8 @@ class _Base:
     provider: FileKeyProvider
     audit_log: SqlAuditLog
     gate: Gate
-    decisions: DecisionPoint
+    in_force: PoliciesInForce
+    refresh: PolicyRefresh
     stores: Stores
     models: Models
 
@@ -144,6 +151,9 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     store = database(settings, outbound)
     stack.push_async_callback(store.close)
     await store.ping()
+    in_force = PoliciesInForce(decisions)
+    refresh = PolicyRefresh(in_force, store)
+    await refresh.refresh()
     audit_log = SqlAuditLog(store)
     stack.push_async_callback(audit_log.close)
     keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
@@ -160,8 +170,9 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         database=store,
         provider=provider,
         audit_log=audit_log,
-        gate=Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region),
-        decisions=decisions,
+        gate=Gate(in_force, InstrumentedAuditLog(audit_log, telemetry), clock, region),
+        in_force=in_force,
+        refresh=refresh,
         stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
         models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
     )
@@ -203,6 +214,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     ledger = EgressLedger(PROCESS_GUARD, gate, clock)
     stack.push_async_callback(ledger.flush)
     _in_background(stack, ledger.keep_flushed())
+    reload = PlatformReload(settings, base.in_force, base.refresh, gate, clock)
+    _in_background(stack, reload.keep_listening())
     retriever = Retriever(
         database=store,
         index=index,
@@ -236,8 +249,10 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
         inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
+        policies=TenantPolicyBook(database=store, gate=gate, in_force=base.in_force, refresh=base.refresh, clock=clock),
+        reload=reload,
         places=known_places,
-        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),
+        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.in_force)),
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),

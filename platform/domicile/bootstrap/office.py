@@ -10,7 +10,9 @@ from pathlib import Path
 from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import ResidencyView
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
@@ -33,10 +35,11 @@ from domicile.policy.decision import DecisionPoint
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Administration and the audit log of one cell."""
+    """Administration, policies and the audit log of one cell."""
 
     administration: Administration
     journal: Journal
+    policies: TenantPolicyBook
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -62,9 +65,13 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
     hasher = Argon2Hasher()
     try:
         await store.ping()
-        gate = Gate(decisions, log, clock, cell_region(settings))
+        in_force = PoliciesInForce(decisions)
+        refresh = PolicyRefresh(in_force, store)
+        await refresh.refresh()
+        gate = Gate(in_force, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
-        yield Office(administration, Journal(log=log, gate=gate), cell_region(settings))
+        policies = TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock)
+        yield Office(administration, Journal(log=log, gate=gate), policies, cell_region(settings))
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()

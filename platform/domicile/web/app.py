@@ -23,6 +23,7 @@ from domicile.web.api import (
     jobs,
     me,
     operations,
+    policies,
     receipts,
     residency,
     search,
@@ -61,6 +62,10 @@ _API: tuple[ControllerRouterHandler, ...] = (
     audit.list_events,
     receipts.receipt_key,
     residency.get_residency,
+    policies.get_policies,
+    policies.put_policies,
+    policies.list_policy_versions,
+    policies.get_policy_version,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

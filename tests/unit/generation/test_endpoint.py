@@ -11,6 +11,7 @@ from tests.fakes.people import ELSEWHERE, HOME
 from tests.fakes.policy import shipped_bundle, shipped_decisions
 
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import RegionRefused
@@ -22,7 +23,7 @@ from domicile.policy.decision import DecisionPoint
 def gate(*components: Region) -> tuple[Gate, MemoryAuditLog]:
     log = MemoryAuditLog()
     decisions = DecisionPoint(shipped_bundle(), components) if components else shipped_decisions()
-    return Gate(decisions, log, FixedClock(), HOME), log
+    return Gate(PoliciesInForce(decisions), log, FixedClock(), HOME), log
 
 
 #: Of a tenant whose data may flow there, too.

@@ -19,6 +19,7 @@ from domicile.adapters.db.documents import SqlDocuments
 from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
+from domicile.adapters.db.policies import SqlTenantPolicies
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.transaction import Transaction, transaction
 from domicile.ports.repositories import (
@@ -31,6 +32,7 @@ from domicile.ports.repositories import (
     JobRepository,
     KeyRepository,
     PrincipalRepository,
+    TenantPolicyRepository,
     TenantRepository,
 )
 
@@ -50,6 +52,7 @@ class SqlUnitOfWork:
     keys: KeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
+    policies: TenantPolicyRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
@@ -66,6 +69,7 @@ class SqlUnitOfWork:
         self.keys = SqlKeys(open_)
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
+        self.policies = SqlTenantPolicies(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 

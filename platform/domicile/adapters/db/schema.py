@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -325,6 +325,18 @@ idempotent_replies = Table(
     Column("request_digest", LargeBinary, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+#: Only ever added to; a tenant's latest version counts. Whoever wrote it may be the operator, who is nobody's principal.
+tenant_policies = Table(
+    "tenant_policies",
+    metadata,
+    Column("tenant_id", ForeignKey(tenants.c.id), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", String, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("principal_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
 
