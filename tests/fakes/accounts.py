@@ -9,10 +9,13 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from tests.fakes.transfers import MemoryTransfers
+
 from domicile.audit.events import AuditEvent
 from domicile.domain.documents import Collection
 from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.transfers import TransferRecord
 from domicile.ports.repositories import WrappedKey
 
 
@@ -26,6 +29,7 @@ class Rows:
     collections: dict[UUID, Collection] = field(default_factory=dict)
     tenant_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     data_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
+    transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
 
 
@@ -60,6 +64,7 @@ class _Unit:
         self.credentials = _Credentials(self._rows)
         self.collections = _Collections(self._rows)
         self.keys = _Keys(self._rows)
+        self.transfers = MemoryTransfers(self._rows.transfers)
         self.audit = _Audit(self._rows, self._database)
         return self
 

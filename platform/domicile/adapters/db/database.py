@@ -21,6 +21,7 @@ from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.transaction import Transaction, transaction
+from domicile.adapters.db.transfers import SqlTransfers
 from domicile.ports.repositories import (
     AuditAppender,
     CollectionRepository,
@@ -32,6 +33,7 @@ from domicile.ports.repositories import (
     KeyRepository,
     PrincipalRepository,
     TenantRepository,
+    TransferRepository,
 )
 
 #: Seconds that SQLite waits for a writer in another process before it says that the database is locked.
@@ -50,6 +52,7 @@ class SqlUnitOfWork:
     keys: KeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
+    transfers: TransferRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
@@ -66,6 +69,7 @@ class SqlUnitOfWork:
         self.keys = SqlKeys(open_)
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
+        self.transfers = SqlTransfers(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 
