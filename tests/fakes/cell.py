@@ -38,6 +38,7 @@ from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.residency import Inventory, Placed
 from domicile.access.signposts import Signposts
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
@@ -57,6 +58,7 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -122,6 +124,7 @@ class MemoryCell:
     journal: Journal
     inventory: Inventory
     signposts: Signposts
+    transfers: TransferRegister
     audit_log: SqlAuditLog
     database: SqlDatabase
     queue: MemoryJobQueue
@@ -181,15 +184,24 @@ def _migrated() -> Path:
 
 @asynccontextmanager
 async def open_memory_cell(
-    folder: Path, *, generator: Generator | None = None, spans: Sequence[SpanProcessor] = (), **settings: Any
+    folder: Path,
+    *,
+    generator: Generator | None = None,
+    spans: Sequence[SpanProcessor] = (),
+    decisions: DecisionPoint | None = None,
+    **settings: Any,
 ) -> AsyncIterator[MemoryCell]:
-    """An empty cell in the folder; the generator is the extractive one unless another is given. ``spans`` are sent there."""
+    """An empty cell in the folder; the generator is the extractive one, and policies are as shipped, unless others are given.
+
+    ``spans`` are sent there.
+    """
     path = folder / "cell.db"
     shutil.copy(_migrated(), path)
     clock, hasher = SystemClock(), PlainHasher()
     database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
     log = SqlAuditLog(database)
-    gate = Gate(shipped_decisions(), log, clock, HOME)
+    gate = Gate(decisions or shipped_decisions(), log, clock, HOME)
+    transfers = TransferRegister(database=database, gate=gate, clock=clock)
     telemetry = OpenTelemetry("test", HOME.name, spans)
     keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
@@ -212,6 +224,7 @@ async def open_memory_cell(
         retriever=retriever,
         generator=generator or ExtractiveGenerator(embedder=embedder, region=HOME),
         gate=gate,
+        transfers=transfers,
         history=history,
         database=database,
         clock=clock,
@@ -245,6 +258,7 @@ async def open_memory_cell(
             cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
         ),
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
+        transfers=transfers,
         audit_log=log,
         database=database,
         queue=queue,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from domicile.domain.values import Region
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
 
@@ -30,3 +31,15 @@ def shipped_bundle() -> PolicyBundle:
 
 def shipped_decisions() -> DecisionPoint:
     return DecisionPoint(shipped_bundle())
+
+
+#: The shipped regions, where what flows within the European Union had a legal basis for some time only.
+LAPSED = shipped_regions().replace(
+    "    reference: GDPR Art. 1(3)\n", "    reference: GDPR Art. 1(3)\n    expires: 2025-03-13\n"
+)
+
+
+def decisions(*components: Region, regions: str | None = None) -> DecisionPoint:
+    """The shipped policies for a cell whose operator declared those regions for components, over that ``regions.yaml``."""
+    bundle = shipped_bundle() if regions is None else PolicyBundle.parse(*shipped_sources(), regions)
+    return DecisionPoint(bundle, components)

@@ -23,7 +23,7 @@ from domicile.domain.errors import Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
-from domicile.policy.regions import DataKind, Transfer
+from domicile.policy.regions import RegionBook
 from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
 from domicile.ports.audit_log import AuditLog
@@ -44,12 +44,10 @@ class Gate:
         """Of the policies that are in force now."""
         return self._decisions.bundle.digest
 
-    def transfer_of_content(self, target: Region) -> Transfer | None:
-        """The entry under which content may flow from this cell to that region today; None within the cell's own region."""
-        if target == self.cell_region:
-            return None
-        today = self._clock.now().date()
-        return self._decisions.bundle.regions.transfer(self.cell_region, target, DataKind.CONTENT, today)
+    @property
+    def regions(self) -> RegionBook:
+        """Regions and the transfers between them, by the policies that are in force now."""
+        return self._decisions.bundle.regions
 
     async def require(self, caller: Caller, action: Action, resource: Resource) -> Decision:
         """The decision if it permits; otherwise raises ``Forbidden``, or ``NotFound`` for another tenant's resource."""
@@ -63,11 +61,15 @@ class Gate:
 
     def _refusal(self, caller: Caller, decision: Decision) -> Forbidden:
         """Which policies refused, and why, for those who may read policies; for others nothing but that it is refused."""
-        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
-        if not self._decisions.decide(asked).allowed:
+        if not self.may_know(caller):
             return Forbidden()
         reasons = [self._decisions.bundle.reasons.get(each, "") for each in decision.policies]
         return Forbidden(policies=list(decision.policies), reasons=reasons or ["No policy permits it."])
+
+    def may_know(self, caller: Caller) -> bool:
+        """Whether the caller may be told why something was refused."""
+        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
+        return self._decisions.decide(asked).allowed
 
     async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""

@@ -20,6 +20,8 @@ from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
+from domicile.access.standing import StandingFlows
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -47,7 +49,7 @@ from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
-from domicile.bootstrap.residency import cell_caller, cell_region, placed
+from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
@@ -81,6 +83,8 @@ class Cell:
     inventory: Inventory
     places: Places
     signposts: Signposts
+    transfers: TransferRegister
+    standing: StandingFlows
     intake: Intake
     progress: Progress
     withdrawal: Withdrawal
@@ -129,6 +133,7 @@ class _Base:
     provider: FileKeyProvider
     audit_log: SqlAuditLog
     gate: Gate
+    standing: StandingFlows
     decisions: DecisionPoint
     stores: Stores
     models: Models
@@ -146,6 +151,10 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     await store.ping()
     audit_log = SqlAuditLog(store)
     stack.push_async_callback(audit_log.close)
+    gate = Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region)
+    # The database has to be open for that, and it is the first thing that is written there; nothing else is open yet.
+    standing = StandingFlows(standing_flows(settings), database=store, gate=gate, clock=clock)
+    await standing.enter()
     keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
     stack.push_async_callback(keys.close)
     weights, embedder = await asyncio.to_thread(verified, settings)
@@ -160,7 +169,8 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         database=store,
         provider=provider,
         audit_log=audit_log,
-        gate=Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region),
+        gate=gate,
+        standing=standing,
         decisions=decisions,
         stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
         models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
@@ -216,10 +226,12 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     author = InstrumentedGenerator(generator(settings, base.models.embedder, region, base.outbound), base.telemetry)
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
+    transfers = TransferRegister(database=store, gate=gate, clock=clock)
     answers = Answers(
         retriever=retriever,
         generator=author,
         gate=gate,
+        transfers=transfers,
         history=history,
         database=store,
         clock=clock,
@@ -238,6 +250,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(region, clock)),
         places=known_places,
         signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),
+        transfers=transfers,
+        standing=base.standing,
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),

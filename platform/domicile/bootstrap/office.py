@@ -12,6 +12,7 @@ from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
 from domicile.access.journal import Journal
 from domicile.access.residency import ComponentView
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -32,10 +33,11 @@ from domicile.policy.decision import DecisionPoint
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Administration and the audit log of one cell."""
+    """Administration, the audit log and the transfer register of one cell."""
 
     administration: Administration
     journal: Journal
+    transfers: TransferRegister
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -63,7 +65,8 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         await store.ping()
         gate = Gate(decisions, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
-        yield Office(administration, Journal(log=log, gate=gate), cell_region(settings))
+        transfers = TransferRegister(database=store, gate=gate, clock=clock)
+        yield Office(administration, Journal(log=log, gate=gate), transfers, cell_region(settings))
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()

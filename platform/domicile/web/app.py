@@ -26,6 +26,7 @@ from domicile.web.api import (
     receipts,
     residency,
     search,
+    transfers,
 )
 from domicile.web.api.responses import require_content_type
 from domicile.web.authentication import require_caller
@@ -61,6 +62,7 @@ _API: tuple[ControllerRouterHandler, ...] = (
     audit.list_events,
     receipts.receipt_key,
     residency.get_residency,
+    transfers.list_transfers,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

@@ -10,6 +10,7 @@ from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
+from domicile.access.transfers import TransferRegister
 from domicile.answers.conversations import Conversations
 from domicile.answers.service import Answers
 from domicile.domain.values import Region
@@ -80,6 +81,8 @@ class ServedCell(Protocol):
     def places(self) -> Places: ...
     @property
     def signposts(self) -> Signposts: ...
+    @property
+    def transfers(self) -> TransferRegister: ...
     @property
     def database(self) -> Database: ...
 
