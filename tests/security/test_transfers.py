@@ -218,6 +218,16 @@ async def test_a_document_is_not_opened_for_who_looks_from_there(cell: MemoryCel
         assert "leave" not in refused.text
 
 
+async def test_the_pages_are_as_closed_as_the_interface(cell: MemoryCell) -> None:
+    """Signing in is no look at content; the page behind it is, and says in words why it stays closed."""
+    cell.places = Places.parse(proxies=["127.0.0.1/32"], header="X-Client-Region", regions=[])
+    http = await browser(cell, "mia", **{"X-Client-Region": "us-va"})
+    seen = await http.get("/")
+    assert (seen.status_code, "text/html" in seen.headers["content-type"]) == (403, True)
+    assert "legal basis" in seen.text
+    assert "handbook" not in seen.text
+
+
 async def test_who_looks_from_where_there_is_a_basis_is_registered_before_seeing_anything(
     cell: MemoryCell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,8 +266,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
 
 
 def _telemetry(settings: Settings, outbound: Outbound) -> OpenTelemetry:
-    processors, readers = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [])
-    return OpenTelemetry(settings.cell, settings.region, processors, readers)
+    sent = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [], [])
+    return OpenTelemetry(settings.cell, settings.region, *sent)
 
 
 def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:

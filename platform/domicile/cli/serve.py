@@ -84,12 +84,17 @@ async def _run_worker(settings: Settings) -> None:
 async def _stopping(cell: Cell) -> AsyncIterator[asyncio.Event]:
     """What to stop at: a signal, or data that may not flow to another region any more, which raises in the end."""
     stop = _stop_on_signals()
-    watching = asyncio.create_task(cell.standing.watch(stop))
+    watching = asyncio.create_task(_watch(cell, stop))
     try:
         yield stop
     finally:
         watching.cancel()
     cell.standing.require()
+
+
+async def _watch(cell: Cell, stop: asyncio.Event) -> None:
+    await cell.standing.watch(stop)
+    cell.telemetry.silence()  # what is still to be sent would go where nothing may go any more
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, str], stop: asyncio.Event) -> str:
