@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from tests.fakes.transfers import MemoryTransfers
+
 from domicile.audit.events import AuditEvent
 from domicile.domain.documents import Collection
 from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound, PolicyChanged
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.transfers import TransferRecord
 from domicile.domain.values import Region
 from domicile.ports.repositories import WrappedKey
 
@@ -30,6 +33,7 @@ class Rows:
     tenant_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     data_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     policies: list[WrittenPolicies] = field(default_factory=list)
+    transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
 
 
@@ -65,6 +69,7 @@ class _Unit:
         self.collections = _Collections(self._rows)
         self.keys = _Keys(self._rows)
         self.policies = _Policies(self._rows)
+        self.transfers = MemoryTransfers(self._rows.transfers)
         self.audit = _Audit(self._rows, self._database)
         return self
 

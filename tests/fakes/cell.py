@@ -27,7 +27,7 @@ from tests.fakes.identity import PlainHasher
 from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
-from tests.fakes.policy import shipped_in_force
+from tests.fakes.policy import shipped_decisions
 from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
@@ -40,6 +40,7 @@ from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory, Placed
 from domicile.access.signposts import Signposts
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
@@ -60,6 +61,7 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -128,6 +130,7 @@ class MemoryCell:
     in_force: PoliciesInForce
     refresh: PolicyRefresh
     signposts: Signposts
+    transfers: TransferRegister
     audit_log: SqlAuditLog
     database: SqlDatabase
     queue: MemoryJobQueue
@@ -190,18 +193,27 @@ def _migrated() -> Path:
 
 @asynccontextmanager
 async def open_memory_cell(
-    folder: Path, *, generator: Generator | None = None, spans: Sequence[SpanProcessor] = (), **settings: Any
+    folder: Path,
+    *,
+    generator: Generator | None = None,
+    spans: Sequence[SpanProcessor] = (),
+    decisions: DecisionPoint | None = None,
+    **settings: Any,
 ) -> AsyncIterator[MemoryCell]:
-    """An empty cell in the folder; the generator is the extractive one unless another is given. ``spans`` are sent there."""
+    """An empty cell in the folder; the generator is the extractive one, and policies are as shipped, unless others are given.
+
+    ``spans`` are sent there.
+    """
     path = folder / "cell.db"
     shutil.copy(_migrated(), path)
     clock, hasher = SystemClock(), PlainHasher()
     database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
     log = SqlAuditLog(database)
-    in_force = shipped_in_force()
+    in_force = PoliciesInForce(decisions or shipped_decisions())
     refresh = PolicyRefresh(in_force, database)
     await refresh.refresh()
     gate = Gate(in_force, log, clock, HOME)
+    transfers = TransferRegister(database=database, gate=gate, clock=clock)
     telemetry = OpenTelemetry("test", HOME.name, spans)
     keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
@@ -224,6 +236,7 @@ async def open_memory_cell(
         retriever=retriever,
         generator=generator or ExtractiveGenerator(embedder=embedder, region=HOME),
         gate=gate,
+        transfers=transfers,
         history=history,
         database=database,
         clock=clock,
@@ -260,6 +273,7 @@ async def open_memory_cell(
         in_force=in_force,
         refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
+        transfers=transfers,
         audit_log=log,
         database=database,
         queue=queue,

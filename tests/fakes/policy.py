@@ -12,6 +12,7 @@ from tests.fakes.people import tenant, uid
 
 from domicile.access.inforce import Layer, PoliciesInForce
 from domicile.domain.policies import WrittenPolicies
+from domicile.domain.values import Region
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
 
@@ -54,3 +55,15 @@ def layer(platform: DecisionPoint, text: str, version: int = 1, of: UUID | None 
     """That text in force over the platform's policies."""
     written = written_policies(text, version, of)
     return Layer(written, platform.by(platform.bundle.with_tenant(written.tenant_id, {"tenant.cedar": text})))
+
+
+#: The shipped regions, where what flows within the European Union had a legal basis for some time only.
+LAPSED = shipped_regions().replace(
+    "    reference: GDPR Art. 1(3)\n", "    reference: GDPR Art. 1(3)\n    expires: 2025-03-13\n"
+)
+
+
+def decisions(*components: Region, regions: str | None = None) -> DecisionPoint:
+    """The shipped policies for a cell whose operator declared those regions for components, over that ``regions.yaml``."""
+    bundle = shipped_bundle() if regions is None else PolicyBundle.parse(*shipped_sources(), regions)
+    return DecisionPoint(bundle, components)

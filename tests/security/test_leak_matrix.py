@@ -165,6 +165,7 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/v1/conversations/{conversation_id}"): (401, 404, 404, 404, 401, 404, 404, 421),
     ("GET", "/v1/audit/events"): (401, 403, 403, 403, 401, 200, 403, 421),
     ("GET", "/v1/residency"): (401, 200, 403, 403, 401, 200, 200, 421),
+    ("GET", "/v1/transfers"): (401, 200, 403, 403, 401, 200, 200, 421),
     ("GET", "/v1/policies"): (401, 200, 403, 403, 401, 200, 200, 421),
     ("PUT", "/v1/policies"): (401, 200, 403, 403, 401, 403, 403, 421),
     ("GET", "/v1/policies/versions"): (401, 200, 403, 403, 401, 200, 200, 421),

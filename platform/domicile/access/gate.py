@@ -27,7 +27,7 @@ from domicile.domain.errors import Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
-from domicile.policy.regions import DataKind, Transfer
+from domicile.policy.regions import RegionBook
 from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
 from domicile.ports.audit_log import AuditLog
@@ -47,16 +47,19 @@ class Gate:
         """For callers that are no request: jobs, and the cell itself."""
         return self._clock.now()
 
+    @property
+    def platform_digest(self) -> str:
+        """Of the platform's policies that are in force now."""
+        return self._in_force.platform.bundle.digest
+
     def bundle_digest(self, tenant_id: UUID) -> str:
         """Of the policies that are in force for that tenant now."""
         return self._in_force.of(tenant_id).bundle.digest
 
-    def transfer_of_content(self, target: Region) -> Transfer | None:
-        """The entry under which content may flow from this cell to that region today; None within the cell's own region."""
-        if target == self.cell_region:
-            return None
-        today = self._clock.now().date()
-        return self._in_force.platform.bundle.regions.transfer(self.cell_region, target, DataKind.CONTENT, today)
+    @property
+    def regions(self) -> RegionBook:
+        """Regions and the transfers between them, by the policies that are in force now."""
+        return self._in_force.platform.bundle.regions
 
     async def require(self, caller: Caller, action: Action, resource: Resource) -> Decision:
         """The decision if it permits; otherwise raises ``Forbidden``, or ``NotFound`` for another tenant's resource."""
@@ -71,11 +74,18 @@ class Gate:
 
     def _refusal(self, decisions: DecisionPoint, caller: Caller, decision: Decision) -> Forbidden:
         """Which policies refused, and why, for those who may read policies; for others nothing but that it is refused."""
-        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
-        if not decisions.decide(asked).allowed:
+        if not self._may_know(decisions, caller):
             return Forbidden()
         reasons = [decisions.bundle.reasons.get(each, "") for each in decision.policies]
         return Forbidden(policies=list(decision.policies), reasons=reasons or ["No policy permits it."])
+
+    def may_know(self, caller: Caller) -> bool:
+        """Whether the caller may be told why something was refused."""
+        return self._may_know(self._in_force.of(caller.tenant.id), caller)
+
+    def _may_know(self, decisions: DecisionPoint, caller: Caller) -> bool:
+        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
+        return decisions.decide(asked).allowed
 
     async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""

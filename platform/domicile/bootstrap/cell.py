@@ -22,6 +22,8 @@ from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
+from domicile.access.standing import StandingFlows
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -50,7 +52,7 @@ from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
-from domicile.bootstrap.residency import cell_caller, cell_region, placed
+from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
@@ -86,6 +88,8 @@ class Cell:
     reload: PlatformReload
     places: Places
     signposts: Signposts
+    transfers: TransferRegister
+    standing: StandingFlows
     intake: Intake
     progress: Progress
     withdrawal: Withdrawal
@@ -137,6 +141,7 @@ class _Base:
     gate: Gate
     in_force: PoliciesInForce
     refresh: PolicyRefresh
+    standing: StandingFlows
     stores: Stores
     models: Models
 
@@ -156,6 +161,10 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     await refresh.refresh()
     audit_log = SqlAuditLog(store)
     stack.push_async_callback(audit_log.close)
+    gate = Gate(in_force, InstrumentedAuditLog(audit_log, telemetry), clock, region)
+    # The database has to be open for that, and it is the first thing that is written there; nothing else is open yet.
+    standing = StandingFlows(standing_flows(settings), database=store, gate=gate, clock=clock)
+    await standing.enter()
     keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
     stack.push_async_callback(keys.close)
     weights, embedder = await asyncio.to_thread(verified, settings)
@@ -170,9 +179,10 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         database=store,
         provider=provider,
         audit_log=audit_log,
-        gate=Gate(in_force, InstrumentedAuditLog(audit_log, telemetry), clock, region),
         in_force=in_force,
         refresh=refresh,
+        gate=gate,
+        standing=standing,
         stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
         models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
     )
@@ -229,10 +239,12 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     author = InstrumentedGenerator(generator(settings, base.models.embedder, region, base.outbound), base.telemetry)
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
+    transfers = TransferRegister(database=store, gate=gate, clock=clock)
     answers = Answers(
         retriever=retriever,
         generator=author,
         gate=gate,
+        transfers=transfers,
         history=history,
         database=store,
         clock=clock,
@@ -253,6 +265,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         reload=reload,
         places=known_places,
         signposts=Signposts(database=store, gate=gate, url_of=region_url(base.in_force)),
+        transfers=transfers,
+        standing=base.standing,
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
@@ -267,8 +281,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
 
 
 def _telemetry(settings: Settings, outbound: Outbound) -> OpenTelemetry:
-    processors, readers = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [])
-    return OpenTelemetry(settings.cell, settings.region, processors, readers)
+    sent = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [], [])
+    return OpenTelemetry(settings.cell, settings.region, *sent)
 
 
 def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:

@@ -14,6 +14,7 @@ from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import ResidencyView
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -35,11 +36,12 @@ from domicile.policy.decision import DecisionPoint
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Administration, policies and the audit log of one cell."""
+    """Administration, policies, the audit log and the transfer register of one cell."""
 
     administration: Administration
     journal: Journal
     policies: TenantPolicyBook
+    transfers: TransferRegister
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -71,7 +73,8 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         gate = Gate(in_force, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
         policies = TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock)
-        yield Office(administration, Journal(log=log, gate=gate), policies, cell_region(settings))
+        transfers = TransferRegister(database=store, gate=gate, clock=clock)
+        yield Office(administration, Journal(log=log, gate=gate), policies, transfers, cell_region(settings))
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from domicile import __version__
-from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve, tenant_policy
+from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve, tenant_policy, transfers
 from domicile.cli.declared import decides_nothing
 from domicile.cli.output import fail
 from domicile.domain.errors import DomicileError
@@ -25,6 +25,7 @@ app.command("init")(serve.init)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("doctor")(doctor.doctor)
+app.command("transfers")(transfers.transfers)
 app.command("ingest")(documents.ingest)
 app.command("ask")(ask.ask)
 app.command("search")(ask.search)

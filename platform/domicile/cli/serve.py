@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from domicile.domain.actions import Action
 from domicile.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from domicile.bootstrap import Cell
     from domicile.config import Settings
@@ -67,19 +68,36 @@ async def run_service(settings: Settings, prepare: Callable[[Cell], Coroutine[An
         if prepare is None:
             _reload_on_hangup(cell)
         check_address(settings.host, settings.port)
-        stop = _stop_on_signals()
-        announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
-        if announcement:
-            await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
+        async with _stopping(cell) as stop:
+            announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
+            if announcement:
+                await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
 
 
 async def _run_worker(settings: Settings) -> None:
     from domicile.bootstrap import open_cell
 
-    async with open_cell(settings, command="domicile worker", run_jobs=True) as cell:
+    async with open_cell(settings, command="domicile worker", run_jobs=True) as cell, _stopping(cell) as stop:
         _reload_on_hangup(cell)
         typer.echo("Working on ingest jobs.")
-        await _stop_on_signals().wait()
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _stopping(cell: Cell) -> AsyncIterator[asyncio.Event]:
+    """What to stop at: a signal, or data that may not flow to another region any more, which raises in the end."""
+    stop = _stop_on_signals()
+    watching = asyncio.create_task(_watch(cell, stop))
+    try:
+        yield stop
+    finally:
+        watching.cancel()
+    cell.standing.require()
+
+
+async def _watch(cell: Cell, stop: asyncio.Event) -> None:
+    await cell.standing.watch(stop)
+    cell.telemetry.silence()  # what is still to be sent would go where nothing may go any more
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, str], stop: asyncio.Event) -> str:

@@ -29,4 +29,5 @@ class Action(StrEnum):
     TENANT_READ = "tenant:read"  # see that a tenant exists: the operator
     TENANT_CREATE = "tenant:create"  # the operator, on the machine itself
     RESIDENCY_READ = "residency:read"  # see where the cell's components are
+    TRANSFER_READ = "transfer:read"  # see what flowed to other regions, and on which basis
     ENDPOINT_USE = "endpoint:use"  # let data flow to a component in a region

@@ -177,6 +177,14 @@ class RegionRefused(Refused):
     hint = "Send the request to the cell of that region."
 
 
+class TransferDenied(Refused):
+    """Data would flow to another region, or somebody looks from one, and no unexpired legal basis is on file for that."""
+
+    slug = "transfer-denied"
+    title = "This would carry data to another region without a legal basis"
+    hint = "Ask your tenant administrator; the operator lists legal bases in regions.yaml."
+
+
 class Misdirected(Refused):
     """The data lives in another region, whose cell has to be asked: HTTP's 421 (RFC 9110, section 15.5.20)."""
 

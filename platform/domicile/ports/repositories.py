@@ -17,6 +17,7 @@ from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.transfers import TransferFilter, TransferRecord
 from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
 
@@ -285,6 +286,18 @@ class TenantPolicyRepository(Protocol):
         ...
 
 
+class TransferRepository(Protocol):
+    async def add(self, *records: TransferRecord) -> None:
+        """For good: nothing changes or removes an entry. Raises ``AlreadyExists`` or ``IntegrityError`` for an id in use."""
+        ...
+
+    async def list(
+        self, tenant_id: UUID, wanted: TransferFilter, *, after: UUID | None = None, limit: int = 100
+    ) -> Sequence[TransferRecord]:
+        """The tenant's entries and those that concern every tenant, the newest first, from before the cursor."""
+        ...
+
+
 class AuditAppender(Protocol):
     async def append(self, *events: AuditEvent) -> None:
         """Durable if and only if the unit of work commits."""
@@ -307,6 +320,7 @@ class UnitOfWork(Protocol):
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
+    transfers: TransferRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...

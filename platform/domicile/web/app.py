@@ -27,6 +27,7 @@ from domicile.web.api import (
     receipts,
     residency,
     search,
+    transfers,
 )
 from domicile.web.api.responses import require_content_type
 from domicile.web.authentication import require_caller
@@ -66,6 +67,7 @@ _API: tuple[ControllerRouterHandler, ...] = (
     policies.put_policies,
     policies.list_policy_versions,
     policies.get_policy_version,
+    transfers.list_transfers,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

@@ -11,6 +11,7 @@ from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
+from domicile.access.transfers import TransferRegister
 from domicile.answers.conversations import Conversations
 from domicile.answers.service import Answers
 from domicile.domain.values import Region
@@ -83,6 +84,8 @@ class ServedCell(Protocol):
     def places(self) -> Places: ...
     @property
     def signposts(self) -> Signposts: ...
+    @property
+    def transfers(self) -> TransferRegister: ...
     @property
     def database(self) -> Database: ...
 

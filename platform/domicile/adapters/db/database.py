@@ -22,6 +22,7 @@ from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.policies import SqlTenantPolicies
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.transaction import Transaction, transaction
+from domicile.adapters.db.transfers import SqlTransfers
 from domicile.ports.repositories import (
     AuditAppender,
     CollectionRepository,
@@ -34,6 +35,7 @@ from domicile.ports.repositories import (
     PrincipalRepository,
     TenantPolicyRepository,
     TenantRepository,
+    TransferRepository,
 )
 
 #: Seconds that SQLite waits for a writer in another process before it says that the database is locked.
@@ -53,6 +55,7 @@ class SqlUnitOfWork:
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
+    transfers: TransferRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
@@ -70,6 +73,7 @@ class SqlUnitOfWork:
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
         self.policies = SqlTenantPolicies(open_)
+        self.transfers = SqlTransfers(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 
