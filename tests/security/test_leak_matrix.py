@@ -116,6 +116,9 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
     ("POST", "/v1/collections/{collection}/documents"): lambda _: {"files": {"file": ("a.md", b"# A\n\nText.")}},
     ("POST", "/v1/search"): lambda _: {"json": {"query": QUESTION}},
     ("POST", "/v1/answers"): lambda _: {"json": {"question": QUESTION}},
+    ("POST", "/v1/policies/explain"): lambda scene: {
+        "json": {"principal": "mia", "action": "document:read", "resource": f"document:{scene.document}"}
+    },
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
     ("POST", "/login"): lambda _: {"data": {"login": "ada", "password": "wrong"}},
 }
@@ -142,6 +145,7 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("DELETE", "/v1/conversations/{conversation_id}"): (401, 404, 404, 404, 401, 404),
     ("GET", "/v1/audit/events"): (401, 403, 403, 403, 401, 200),
     ("GET", "/v1/residency"): (401, 200, 403, 403, 401, 200),
+    ("POST", "/v1/policies/explain"): (401, 404, 403, 403, 401, 200),
     ("GET", "/"): (401, 200, 200, 200, 401, 403),
     ("POST", "/"): (401, 200, 200, 200, 401, 403),
     ("GET", "/conversations/{conversation_id}"): (401, 404, 404, 404, 401, 404),

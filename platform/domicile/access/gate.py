@@ -19,10 +19,11 @@ from uuid import UUID
 from domicile.access.events import EventFields, event_of
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
-from domicile.domain.errors import Forbidden, NotFound
+from domicile.domain.errors import CallerError, Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
+from domicile.policy.explanation import Explanation, PolicyText, explain, texts
 from domicile.policy.regions import DataKind, Transfer
 from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
@@ -80,6 +81,21 @@ class Gate:
     def decide_at(self, caller: Caller, action: Action, resource: Resource, region: Region) -> Decision:
         """What the decision were in a cell of that region, for those who are to be sent there. Releases nothing here."""
         return self._decisions.decide(Request(caller, action, resource, region))
+
+    def decide_all(self, requests: Sequence[Request]) -> Sequence[Decision]:
+        """How each of those would be decided now, by whichever caller: for replays of what was recorded. Releases nothing."""
+        return self._decisions.decide_many(requests)
+
+    def explain(self, caller: Caller, action: Action, resource: Resource) -> Explanation:
+        """Why that would be decided as it would, for those who may read policies; raises ``CallerError``. Releases nothing."""
+        try:
+            return explain(self._decisions, Request(caller, action, resource, self.cell_region))
+        except ValueError:
+            raise CallerError("No policy can be asked about that.", hint="Check the names for characters.") from None
+
+    def policies_in_force(self) -> Sequence[PolicyText]:
+        """As they are written, for those who may read policies."""
+        return texts(self._decisions.bundle.sources, self._decisions.bundle.reasons)
 
     def event(
         self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]

@@ -14,6 +14,7 @@ import structlog
 
 from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
+from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
@@ -78,6 +79,7 @@ class Cell:
     identity: Identity
     administration: Administration
     journal: Journal
+    explanations: Explanations
     inventory: Inventory
     places: Places
     signposts: Signposts
@@ -235,6 +237,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
+        explanations=Explanations(database=store, gate=gate),
         inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(region, clock)),
         places=known_places,
         signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),

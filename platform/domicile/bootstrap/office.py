@@ -9,6 +9,7 @@ from pathlib import Path
 
 from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
+from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.journal import Journal
 from domicile.access.residency import ComponentView
@@ -36,6 +37,7 @@ class Office:
 
     administration: Administration
     journal: Journal
+    explanations: Explanations
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -63,7 +65,8 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         await store.ping()
         gate = Gate(decisions, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
-        yield Office(administration, Journal(log=log, gate=gate), cell_region(settings))
+        explanations = Explanations(database=store, gate=gate)
+        yield Office(administration, Journal(log=log, gate=gate), explanations, cell_region(settings))
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()

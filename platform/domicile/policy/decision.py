@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import cedarpy
@@ -41,6 +42,15 @@ _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
 _Key = tuple[object, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A decision with what Cedar was asked for it, so that the parts of a policy can be put to the very same request."""
+
+    decision: Decision
+    entities: cedarpy.Entities
+    asked: Mapping[str, Any]
+
+
 class DecisionPoint:
     """Decides by one bundle. ``component_regions`` are the further regions that the operator declared for components."""
 
@@ -62,6 +72,12 @@ class DecisionPoint:
         known = {key: decision for key in keys if (decision := self._decided.get(key)) is not None}
         known |= self._decide_new({key: each for key, each in zip(keys, requests, strict=True) if key not in known})
         return [known[key] for key in keys]
+
+    def hear(self, request: Request) -> Hearing:
+        """The decision, made anew and remembered by nobody. Raises ``ValueError`` for what cannot be put to Cedar."""
+        details = self._context(request.caller, request.action, request.cell_region)
+        (decision,) = self._decide_alike([request])
+        return Hearing(decision, self._entities([request]), cedar_request(request, details))
 
     def _decide_new(self, requests: Mapping[_Key, Request]) -> dict[_Key, Decision]:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)

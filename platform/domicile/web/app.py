@@ -20,6 +20,7 @@ from domicile.web.api import (
     collections,
     conversations,
     documents,
+    explanations,
     jobs,
     me,
     operations,
@@ -61,6 +62,7 @@ _API: tuple[ControllerRouterHandler, ...] = (
     audit.list_events,
     receipts.receipt_key,
     residency.get_residency,
+    explanations.explain,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

@@ -1,0 +1,105 @@
+"""``domicile policy explain``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from textwrap import indent
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from domicile.cli.declared import decides
+from domicile.cli.output import AsJson, print_json
+from domicile.domain.actions import Action
+
+if TYPE_CHECKING:
+    from domicile.access.explain import Answer
+    from domicile.policy.explanation import PolicyText, Unmet
+
+
+@decides(Action.POLICY_READ)
+def explain(
+    tenant: Annotated[str, typer.Option("--tenant", "-t", help="The tenant's short name.")],
+    principal: Annotated[str, typer.Option(help="The login or the id of an account of the tenant.")],
+    action: Annotated[str, typer.Option(help="An action, such as document:read.")],
+    resource: Annotated[
+        str,
+        typer.Option(
+            help="document:ID, collection:NAME, tenant, endpoint:KIND@REGION, conversation:ID or job:ID, as in the audit log."
+        ),
+    ],
+    method: Annotated[str, typer.Option(help="How the account calls: session, api-key or job.")] = "session",
+    access_region: Annotated[str, typer.Option(help="Where it calls from.")] = "unknown",
+    as_json: AsJson = False,
+) -> None:
+    """Say whether an account may do something, and why, with the policies' text. Asking is an entry of the audit log."""
+    answer = asyncio.run(_ask(tenant, principal, action, resource, method, access_region))
+    if as_json:
+        print_json(msgspec.to_builtins(answer))
+    else:
+        typer.echo("\n".join(_lines(answer)))
+
+
+async def _ask(tenant: str, principal: str, action: str, resource: str, method: str, access_region: str) -> Answer:
+    from domicile.access.explain import Question
+    from domicile.bootstrap import open_office
+
+    async with open_office() as office:
+        question = Question(principal, action, resource, method, access_region)
+        return await office.explanations.explain(await office.operator(tenant), question)
+
+
+def _lines(answer: Answer) -> Iterator[str]:
+    verdict = "PERMITTED" if answer.permitted else "DENIED"
+    yield f"{verdict}  {answer.action} on {answer.resource} by principal:{answer.principal_id}"
+    yield from (f"  {name:<10}{_values(attributes)}" for name, attributes in answer.facts.items())
+    yield from _determining(answer)
+    for each in answer.candidates:
+        yield ""
+        yield f"{_place(each.policy)} could permit it, but:" if each.unmet else f"{_place(each.policy)} would permit it."
+        yield from (f"  not met: {demand}" for unmet in each.unmet for demand in _demand(unmet))
+        yield _text(each.policy)
+    yield f"\nPolicies: {answer.bundle_digest}"
+
+
+def _determining(answer: Answer) -> Iterator[str]:
+    if not answer.declared:
+        yield f"\nThe schema knows no {answer.action} on such a resource, so it is denied without asking any policy."
+    elif not answer.policies:
+        yield "\nNo policy permits it, and nothing is permitted that no policy permits."
+    for each in answer.policies:
+        failed = " could not be evaluated, which denies" if each.id in answer.failed else f": {each.effect}"
+        yield f"\n{_place(each)}{failed}"
+        yield _text(each)
+
+
+def _place(policy: PolicyText) -> str:
+    return f"{policy.id} ({policy.file}, line {policy.line})"
+
+
+def _text(policy: PolicyText) -> str:
+    return indent(policy.text, "  | ")
+
+
+def _demand(unmet: Unmet) -> Iterable[str]:
+    yield f"{unmet.kind} {unmet.text}{' (it could not be evaluated)' if unmet.failed else ''}"
+    if unmet.values:
+        yield f"  where {_values(unmet.values)}"
+
+
+def _values(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {_plain(value)}" for name, value in values.items())
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case Mapping():
+            return f"{{{_values(value)}}}"
+        case list():
+            return f"[{', '.join(_plain(each) for each in value)}]"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value) if value != "" else '""'
