@@ -12,6 +12,7 @@ from domicile.access.egress import EgressLedger
 from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.journal import Journal
+from domicile.access.replay import Replay
 from domicile.access.residency import ComponentView
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
@@ -38,6 +39,7 @@ class Office:
     administration: Administration
     journal: Journal
     explanations: Explanations
+    replay: Replay
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -48,6 +50,12 @@ class Office:
 def decision_point(settings: Settings) -> DecisionPoint:
     """Policies of the cell, parsed and checked; raises ``PolicyInvalid``."""
     return DecisionPoint(load_bundle(settings.policy_dir), component_regions(settings))
+
+
+def candidate_point(folder: Path, settings: Settings | None = None) -> DecisionPoint:
+    """What would decide if the policies of that folder were in force here; raises ``PolicyInvalid``. They are not."""
+    settings = settings or load_settings()
+    return DecisionPoint(load_bundle(folder), component_regions(settings))
 
 
 @asynccontextmanager
@@ -65,8 +73,13 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         await store.ping()
         gate = Gate(decisions, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
-        explanations = Explanations(database=store, gate=gate)
-        yield Office(administration, Journal(log=log, gate=gate), explanations, cell_region(settings))
+        yield Office(
+            administration=administration,
+            journal=Journal(log=log, gate=gate),
+            explanations=Explanations(database=store, gate=gate),
+            replay=Replay(database=store, log=log, gate=gate),
+            region=cell_region(settings),
+        )
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()

@@ -131,9 +131,9 @@ async def test_text_and_original_are_released_after_they_are_recorded(cell: Read
     assert await cell.library.text(as_caller(), document.id) == "First.\n\nSecond."
     content, title = await cell.library.original(as_caller(), document.id)
     assert (content, title.media_type) == (b"First.\n\nSecond.", "text/markdown")
-    assert [(event.action, event.detail) for event in cell.log.events] == [
-        (Action.DOCUMENT_READ, (("part", "text"),)),
-        (Action.DOCUMENT_READ, (("part", "original"),)),
+    assert [(event.action, event.detail[0]) for event in cell.log.events] == [
+        (Action.DOCUMENT_READ, ("part", "text")),
+        (Action.DOCUMENT_READ, ("part", "original")),
     ]
 
 
