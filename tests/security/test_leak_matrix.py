@@ -146,6 +146,7 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/audit/events"): (401, 403, 403, 403, 401, 200),
     ("GET", "/v1/residency"): (401, 200, 403, 403, 401, 200),
     ("POST", "/v1/policies/explain"): (401, 404, 403, 403, 401, 200),
+    ("GET", "/admin"): (401, 200, 403, 403, 401, 200),
     ("GET", "/"): (401, 200, 200, 200, 401, 403),
     ("POST", "/"): (401, 200, 200, 200, 401, 403),
     ("GET", "/conversations/{conversation_id}"): (401, 404, 404, 404, 401, 404),

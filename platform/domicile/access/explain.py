@@ -110,8 +110,8 @@ class CollectionReach:
 class Outlook:
     """What an account would see: of every collection how much, and a page of the documents that it may read.
 
-    ``total`` counts those documents; ``policies`` shaped what is in scope; ``groups`` are names of groups by id; ``after`` is
-    the cursor of the next page, None on the last.
+    ``total`` counts those documents; ``policies`` shaped what is in scope; ``names`` are the short names of the tenant's groups
+    and collections by id; ``after`` is the cursor of the next page, None on the last.
     """
 
     principal: Principal
@@ -119,7 +119,7 @@ class Outlook:
     documents: tuple[DocumentAttributes, ...]
     total: int
     policies: tuple[str, ...]
-    groups: Mapping[UUID, str]
+    names: Mapping[UUID, str]
     after: UUID | None
 
 
@@ -177,7 +177,7 @@ class Explanations:
             collections = sorted(await unit.collections.of_tenant(subject.tenant.id), key=lambda each: each.slug)
             counts = [await unit.documents.count(scope, collection_id=each.id) for each in collections]
             page = await unit.documents.list(scope, after=after, limit=limit + 1)
-            groups = {each.id: each.slug for each in await unit.principals.groups(subject.tenant.id)}
+            groups = await unit.principals.groups(subject.tenant.id)
         listed = self._gate.decide_each(subject, Action.COLLECTION_LIST, [collection_resource(each) for each in collections])
         shown = [each.attributes for each in page[:limit]]
         decisions = self._gate.decide_each(subject, Action.DOCUMENT_READ, shown)
@@ -190,7 +190,7 @@ class Explanations:
             documents=tuple(each for each, decision in zip(shown, decisions, strict=True) if decision.allowed),
             total=sum(counts),
             policies=scope.policies,
-            groups=groups,
+            names={each.id: each.slug for each in collections} | {each.id: each.slug for each in groups},
             after=shown[-1].document_id if len(page) > limit else None,
         )
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from textwrap import indent
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -52,9 +52,11 @@ async def _ask(tenant: str, principal: str, action: str, resource: str, method: 
 
 
 def _lines(answer: Answer) -> Iterator[str]:
+    from domicile.policy.explanation import written
+
     verdict = "PERMITTED" if answer.permitted else "DENIED"
     yield f"{verdict}  {answer.action} on {answer.resource} by principal:{answer.principal_id}"
-    yield from (f"  {name:<10}{_values(attributes)}" for name, attributes in answer.facts.items())
+    yield from (f"  {name:<10}{written(attributes)}" for name, attributes in answer.facts.items())
     yield from _determining(answer)
     for each in answer.candidates:
         yield ""
@@ -84,22 +86,8 @@ def _text(policy: PolicyText) -> str:
 
 
 def _demand(unmet: Unmet) -> Iterable[str]:
+    from domicile.policy.explanation import written
+
     yield f"{unmet.kind} {unmet.text}{' (it could not be evaluated)' if unmet.failed else ''}"
     if unmet.values:
-        yield f"  where {_values(unmet.values)}"
-
-
-def _values(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {_plain(value)}" for name, value in values.items())
-
-
-def _plain(value: Any) -> str:
-    match value:
-        case Mapping():
-            return f"{{{_values(value)}}}"
-        case list():
-            return f"[{', '.join(_plain(each) for each in value)}]"
-        case bool():
-            return "true" if value else "false"
-        case _:
-            return str(value) if value != "" else '""'
+        yield f"  where {written(unmet.values)}"

@@ -102,6 +102,23 @@ def texts(
     ]
 
 
+def written(value: Any) -> str:
+    """A value as people read it: names with values, lists, true and false, an empty text as one."""
+    match value:
+        case Mapping():
+            return ", ".join(f"{name} = {_nested(each)}" for name, each in value.items())
+        case list():
+            return f"[{', '.join(_nested(each) for each in value)}]"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value) if value != "" else '""'
+
+
+def _nested(value: Any) -> str:
+    return f"{{{written(value)}}}" if isinstance(value, Mapping) else written(value)
+
+
 def _permits(sources: Mapping[str, PolicySource], request: Request) -> dict[str, PolicySource]:
     """The permits whose head names the action and the type of the resource."""
     parsed = {

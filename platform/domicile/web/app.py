@@ -35,7 +35,7 @@ from domicile.web.boundary import Boundary, RouteSpan
 from domicile.web.cell import ServedCell
 from domicile.web.declared import DeclaringSchema, require_declared
 from domicile.web.dependencies import PROVIDED
-from domicile.web.pages import assets, chat, document, sign_in
+from domicile.web.pages import admin, assets, chat, document, sign_in
 from domicile.web.pages.rendering import error_page
 from domicile.web.problems import MEDIA_TYPE, log_if_ours, problem_of
 
@@ -76,6 +76,7 @@ _PAGES: tuple[ControllerRouterHandler, ...] = (
     chat.conversation,
     chat.delete_conversation,
     document.read,
+    admin.admin,
 )
 _NOT_PAGES = ("/v1", "/health", "/metrics", "/static")
 
