@@ -83,6 +83,10 @@ def decisions_of(event: AuditEvent) -> Iterator[Recorded]:
         yield Recorded(event, Action.ENDPOINT_USE, "endpoint:model")
 
 
+#: Documents that are read with one statement: databases limit how many values one may have.
+_AT_ONCE = 1000
+
+
 @dataclass
 class TenantFacts:
     """What the database says now about one tenant. Made once for a replay; documents and owners are added as they are named."""
@@ -106,8 +110,10 @@ class TenantFacts:
         """Read what the page names, and forget what earlier pages named."""
         named = {each.resource for each in page}
         documents = [UUID(name.removeprefix("document:")) for name in named if name.startswith("document:")]
-        known = await unit.documents.many(documents, self.tenant.id)
-        self.found = {f"document:{id_}": document.attributes for id_, document in known.items()}
+        self.found = {}
+        for start in range(0, len(documents), _AT_ONCE):
+            known = await unit.documents.many(documents[start : start + _AT_ONCE], self.tenant.id)
+            self.found |= {f"document:{id_}": document.attributes for id_, document in known.items()}
         for name in named:
             if name.startswith(("conversation:", "job:")):
                 self.found[name] = await _found(unit, self.tenant.id, name)
