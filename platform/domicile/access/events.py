@@ -14,7 +14,8 @@ from domicile.policy.request import CollectionResource, EndpointResource, OwnedR
 from domicile.ports.clock import Clock
 
 #: The names of details that every event of an authenticated caller has, or has where they apply.
-ROLE, CLEARANCE, DISABLED, NARROWED, ENDPOINT_REGION = "role", "clearance", "disabled", "narrowed", "endpoint_region"
+ROLE, CLEARANCE, STRENGTH, DISABLED, NARROWED = "role", "clearance", "strength", "disabled", "narrowed"
+PURPOSE, ENDPOINT_REGION = "purpose", "endpoint_region"
 
 
 class EventFields(TypedDict, total=False):
@@ -51,6 +52,8 @@ def event_of(
     clock: Clock, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]
 ) -> AuditEvent:
     """The event of one access by an authenticated caller."""
+    if caller.purpose:
+        fields["detail"] = (*fields.get("detail", ()), (PURPOSE, caller.purpose))
     fields["detail"] = (*fields.get("detail", ()), *_standing(caller), *_placed(resource))
     return AuditEvent(
         id=clock.new_id(),
@@ -72,12 +75,15 @@ def event_of(
 def _standing(caller: Caller) -> Iterator[tuple[str, str | int]]:
     """What the caller was when this was decided, as far as it cannot be read again later: all of it can change.
 
-    ``disabled`` and ``narrowed`` are there only where they are so; what a key was narrowed to is stored with the key.
+    ``disabled`` and ``narrowed`` are there only where they are so, and ``strength`` where there is any; what a key was narrowed
+    to is stored with the key.
     """
     yield ROLE, caller.principal.role.value
     yield CLEARANCE, int(caller.principal.clearance)
     if caller.principal.disabled:
         yield DISABLED, 1
+    if caller.strength:
+        yield STRENGTH, int(caller.strength)
     if caller.grant != Grant():
         yield NARROWED, 1
 

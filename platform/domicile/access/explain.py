@@ -11,23 +11,24 @@ Obligations, labelled where they are met:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from domicile.access.credentials import login_name
 from domicile.access.events import resource_name
 from domicile.access.gate import Gate
-from domicile.access.resources import collection_resource, find_resource
+from domicile.access.resources import find_resource
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.documents import Collection, DocumentAttributes
 from domicile.domain.errors import CallerError, NotFound
-from domicile.domain.principals import AuthenticationMethod, Caller, Principal
-from domicile.domain.values import Region
+from domicile.domain.principals import AuthenticationMethod, Caller, Principal, Strength
+from domicile.domain.values import Region, slug
 from domicile.policy.explanation import Candidate, Explanation, PolicyText
-from domicile.policy.request import Decision, Resource, TenantResource
+from domicile.policy.request import CollectionResource, Decision, Resource, TenantResource
 from domicile.ports.repositories import Database, UnitOfWork
 
 MAX_PAGE = 200
@@ -40,7 +41,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 class Question:
     """May this account do that? ``principal`` is a login or an id, ``resource`` as ``find_resource`` takes it.
 
-    ``method`` is ``session``, ``api-key`` (one that is not narrowed) or ``job``; ``access_region`` is where it would call from.
+    ``method`` is ``session``, ``api-key`` (one that is not narrowed) or ``job``; ``access_region`` is where it would call from,
+    and ``purpose`` the short name that it would give, empty for none.
     """
 
     principal: str
@@ -48,6 +50,7 @@ class Question:
     resource: str
     method: str = AuthenticationMethod.SESSION.value
     access_region: str = _UNKNOWN
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +145,15 @@ class Explanations:
     async def explain(self, caller: Caller, question: Question) -> Answer:
         """Also raises ``CallerError`` for an action, a method or a resource that cannot be."""
         decision = await self._require(caller)
-        action, method, access_region = _action(question.action), _method(question.method), _access_region(question)
+        action, asking = _action(question.action), self._subject(caller, question)
         try:
             async with self._database.reading() as unit:
                 principal = await _member(unit, caller, question.principal)
                 resource = await find_resource(unit, caller.tenant.id, question.resource)
         except NotFound:
             raise await self._absent(caller, decision) from None
-        subject = Caller(principal, caller.tenant, method, access_region=access_region)  # (4)
-        answer = Answer.of(principal.id, action, resource, self._gate.explain(subject, action, resource))
+        explanation = self._gate.explain(asking(principal), action, resource)
+        answer = Answer.of(principal.id, action, resource, explanation)
         who = str(principal.id)
         await self._record(caller, decision, about_principal=who, about_action=answer.action, about_resource=answer.resource)
         return answer
@@ -165,7 +168,8 @@ class Explanations:
                 found = await _member(unit, caller, principal)
         except NotFound:
             raise await self._absent(caller, decision) from None
-        outlook = await self._seen(Caller(found, caller.tenant, AuthenticationMethod.SESSION), after, limit)  # (4)
+        subject = self._subject(caller, Question(principal, Action.DOCUMENT_READ, "tenant"))
+        outlook = await self._seen(subject(found), after, limit)
         ids = tuple(each.document_id for each in outlook.documents)
         await self._record(caller, decision, ids, about_principal=str(found.id), about_documents=outlook.total)
         return outlook
@@ -178,7 +182,7 @@ class Explanations:
             counts = [await unit.documents.count(scope, collection_id=each.id) for each in collections]
             page = await unit.documents.list(scope, after=after, limit=limit + 1)
             groups = await unit.principals.groups(subject.tenant.id)
-        listed = self._gate.decide_each(subject, Action.COLLECTION_LIST, [collection_resource(each) for each in collections])
+        listed = self._gate.decide_each(subject, Action.COLLECTION_LIST, [CollectionResource.of(each) for each in collections])
         shown = [each.attributes for each in page[:limit]]
         decisions = self._gate.decide_each(subject, Action.DOCUMENT_READ, shown)
         return Outlook(
@@ -192,6 +196,19 @@ class Explanations:
             policies=scope.policies,
             names={each.id: each.slug for each in collections} | {each.id: each.slug for each in groups},
             after=shown[-1].document_id if len(page) > limit else None,
+        )
+
+    def _subject(self, caller: Caller, question: Question) -> Callable[[Principal], Caller]:
+        """(4) Whoever asks so, now, with no credential of theirs. Raises ``CallerError`` for what cannot be."""
+        method, purpose = _method(question.method), slug(question.purpose) if question.purpose else ""
+        return partial(
+            Caller,
+            tenant=caller.tenant,
+            method=method,
+            access_region=_access_region(question),
+            purpose=purpose,
+            strength=Strength.NONE if method is AuthenticationMethod.JOB else Strength.SINGLE,
+            at=self._gate.now(),
         )
 
     async def _require(self, caller: Caller) -> Decision:

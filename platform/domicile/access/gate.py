@@ -13,6 +13,7 @@ A use case owes (3) itself, at the point where it knows which documents and chun
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
@@ -39,6 +40,10 @@ class Gate:
         self._log = log
         self._clock = clock
         self.cell_region = cell_region
+
+    def now(self) -> datetime:
+        """For callers that are no request: jobs, and the cell itself."""
+        return self._clock.now()
 
     @property
     def bundle_digest(self) -> str:
@@ -73,6 +78,11 @@ class Gate:
     async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""
         return self._decisions.scope(caller, action, self.cell_region)
+
+    @property
+    def policies_signed_by(self) -> str:
+        """Id of the key that the policies in force were verified with; empty where no signature is required."""
+        return self._decisions.bundle.signed_by
 
     def decide_each(self, caller: Caller, action: Action, resources: Sequence[Resource]) -> Sequence[Decision]:
         """The full decision for each resource: for hits that a scope already admitted, and for lists of what may show."""

@@ -14,14 +14,14 @@ from enum import StrEnum
 from uuid import UUID
 
 from domicile.access.administration import Administration
-from domicile.access.events import CLEARANCE, DISABLED, ENDPOINT_REGION, NARROWED, ROLE
-from domicile.access.resources import collection_resource, find_resource
+from domicile.access.events import CLEARANCE, DISABLED, ENDPOINT_REGION, NARROWED, PURPOSE, ROLE, STRENGTH
+from domicile.access.resources import find_resource
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, Forbidden, NotFound
-from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Tenant
+from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Strength, Tenant
 from domicile.domain.values import Classification, Region, Role
-from domicile.policy.request import EndpointResource, OwnedResource, Request, Resource, TenantResource
+from domicile.policy.request import CollectionResource, EndpointResource, OwnedResource, Request, Resource, TenantResource
 from domicile.ports.repositories import UnitOfWork
 
 
@@ -103,7 +103,7 @@ class TenantFacts:
             tenant=tenant,
             principals={each.id: each for each in await unit.principals.of_tenant(tenant.id)},
             grants={each.id: each.grant for each in await unit.credentials.api_keys(tenant.id)},
-            collections={each.id: collection_resource(each) for each in await unit.collections.of_tenant(tenant.id)},
+            collections={each.id: CollectionResource.of(each) for each in await unit.collections.of_tenant(tenant.id)},
         )
 
     async def prepare(self, unit: UnitOfWork, page: Sequence[Recorded]) -> None:
@@ -126,11 +126,20 @@ class TenantFacts:
     def _caller(self, event: AuditEvent) -> Caller:
         method = AuthenticationMethod(event.method)
         if method is AuthenticationMethod.OPERATOR:
-            return replace(Administration.operator_caller(self.tenant), access_region=event.access_region)
+            return replace(Administration.operator_caller(self.tenant, event.time), access_region=event.access_region)
         principal = self.principals.get(event.principal_id) if event.principal_id else None
         if principal is None:
             raise Unknown(Unreplayable.ACCOUNT_GONE)
-        return Caller(_as_it_was(principal, event), self.tenant, method, self._grant(event), access_region=event.access_region)
+        return Caller(
+            principal=_as_it_was(principal, event),
+            tenant=self.tenant,
+            method=method,
+            grant=self._grant(event),
+            access_region=event.access_region,
+            purpose=str(dict(event.detail).get(PURPOSE, "")),
+            strength=_strength(event),
+            at=event.time,
+        )
 
     def _grant(self, event: AuditEvent) -> Grant:
         detail = dict(event.detail)
@@ -185,6 +194,13 @@ def _as_it_was(principal: Principal, event: AuditEvent) -> Principal:
         clearance=Classification(int(detail[CLEARANCE])),
         disabled=bool(detail.get(DISABLED, 0)),
     )
+
+
+def _strength(event: AuditEvent) -> Strength:
+    """As it was recorded; a single factor for a session or key of an entry from before that was."""
+    detail = dict(event.detail)
+    usual = Strength.NONE if ROLE in detail or event.method == AuthenticationMethod.JOB else Strength.SINGLE
+    return Strength(int(detail.get(STRENGTH, usual)))
 
 
 def _session(recorded: Recorded, caller: Caller) -> OwnedResource:

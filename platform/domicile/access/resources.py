@@ -25,7 +25,7 @@ async def find_resource(unit: UnitOfWork, tenant_id: UUID, name: str) -> Resourc
         case "document":
             return (await unit.documents.get(tenant_id, uuid_of(rest))).attributes
         case "collection":
-            return collection_resource(await _collection(unit, tenant_id, rest))
+            return CollectionResource.of(await _collection(unit, tenant_id, rest))
         case "conversation":
             conversation = await unit.conversations.get(tenant_id, uuid_of(rest))
             return OwnedResource(kind, conversation.id, tenant_id, conversation.principal_id)
@@ -37,11 +37,6 @@ async def find_resource(unit: UnitOfWork, tenant_id: UUID, name: str) -> Resourc
             return EndpointResource(slug(component), component, Region(region))
         case _:
             raise CallerError(f"'{name[:64]}' does not name a resource.", hint=f"Write {_FORMS}.")
-
-
-def collection_resource(collection: Collection) -> CollectionResource:
-    """The collection, as policy sees it."""
-    return CollectionResource(collection.tenant_id, collection.id, collection.region)
 
 
 def uuid_of(text: str) -> UUID:

@@ -238,7 +238,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
         explanations=Explanations(database=store, gate=gate),
-        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(region, clock)),
+        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
         places=known_places,
         signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),

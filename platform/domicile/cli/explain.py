@@ -15,7 +15,7 @@ from domicile.cli.output import AsJson, print_json
 from domicile.domain.actions import Action
 
 if TYPE_CHECKING:
-    from domicile.access.explain import Answer
+    from domicile.access.explain import Answer, Question
     from domicile.policy.explanation import PolicyText, Unmet
 
 
@@ -32,22 +32,24 @@ def explain(
     ],
     method: Annotated[str, typer.Option(help="How the account calls: session, api-key or job.")] = "session",
     access_region: Annotated[str, typer.Option(help="Where it calls from.")] = "unknown",
+    purpose: Annotated[str, typer.Option(help="What it calls for, as a short name.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Say whether an account may do something, and why, with the policies' text. Asking is an entry of the audit log."""
-    answer = asyncio.run(_ask(tenant, principal, action, resource, method, access_region))
+    from domicile.access.explain import Question
+
+    question = Question(principal, action, resource, method, access_region, purpose)
+    answer = asyncio.run(_ask(tenant, question))
     if as_json:
         print_json(msgspec.to_builtins(answer))
     else:
         typer.echo("\n".join(_lines(answer)))
 
 
-async def _ask(tenant: str, principal: str, action: str, resource: str, method: str, access_region: str) -> Answer:
-    from domicile.access.explain import Question
+async def _ask(tenant: str, question: Question) -> Answer:
     from domicile.bootstrap import open_office
 
     async with open_office() as office:
-        question = Question(principal, action, resource, method, access_region)
         return await office.explanations.explain(await office.operator(tenant), question)
 
 

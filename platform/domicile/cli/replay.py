@@ -98,7 +98,7 @@ async def _batches(candidate: DecisionPoint, period: Period, tenant: str) -> Asy
         if tenant:
             callers = [await office.operator(tenant)]
         else:
-            callers = [office.administration.operator_caller(each) for each in await office.administration.tenants()]
+            callers = [await office.operator(each.slug) for each in await office.administration.tenants()]
         async for batch in office.replay.run(callers, candidate, period, whole_cell=not tenant):
             yield batch
 

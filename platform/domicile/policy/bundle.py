@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,8 +13,10 @@ from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
+from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
+from domicile.policy.expressions import calculates
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, tells_time
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
@@ -29,6 +31,8 @@ class PolicyBundle:
     """What a decision point decides by. ``digest`` (SHA-256 in hex) names the exact texts in every decision's record."""
 
     digest: str
+    #: Id of the key whose signature of this digest was verified when it was loaded; empty where nobody's was required.
+    signed_by: str
     ids: frozenset[str]
     #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
     applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
@@ -42,6 +46,8 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
+    #: The kinds of request that a policy looks at the time for; all others are decided alike at any time.
+    timed: frozenset[tuple[Action, str]]
 
     @classmethod
     def parse(cls, schema: str, policies: Mapping[str, str], regions: str = "") -> PolicyBundle:
@@ -53,45 +59,66 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
+        by_request = _by_request(parsed, parsed_schema)
         bundle = cls(
-            digest=_digest(schema, policies, regions),
+            digest=cls.digest_of(schema, policies, regions),
+            signed_by="",
             ids=frozenset(parsed),
-            applicable=_by_request(parsed, parsed_schema),
+            applicable=by_request,
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
             reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
+            timed=frozenset(key for key in by_request if any(map(tells_time, applicable(parsed, *key).values()))),
         )
-        bundle._probe()
+        on_documents = _on_documents(parsed, bundle.applicable)
+        require_compilable(on_documents, bundle.sources)
+        bundle._probe(on_documents)
         return bundle
 
     def with_caller(self, caller: Caller) -> cedarpy.Entities:
         """The actions and the caller's principal, for documents and other resources to be added to."""
         return self.actions.with_added_json_str(encode([principal_entity(caller)]))
 
-    def _probe(self) -> None:
-        """Make a scope for a sample of each kind of caller, to find policies that cannot be compiled while nobody waits."""
-        for caller in _samples():
-            entities = self.with_caller(caller)
-            for (action, resource_type), policies in self.applicable.items():
-                if resource_type == DOCUMENT:
-                    request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
-                    _probe_scope(policies, entities, caller.principal, request)
+    @staticmethod
+    def digest_of(schema: str, policies: Mapping[str, str], regions: str = "") -> str:
+        """The digest that ``parse`` would give these texts, for a signature of them to be checked before they are parsed."""
+        return _digest(schema, policies, regions)
 
+    def _probe(self, policies: Mapping[str, Policy]) -> None:
+        """Make scopes for sample callers, to find policies that fail for some of them while nobody waits.
 
-def _probe_scope(
-    policies: cedarpy.PolicySet, entities: cedarpy.Entities, principal: Principal, request: Mapping[str, str]
-) -> None:
-    try:
-        residual_scope(policies, entities, principal, request)
-    except ScopeRefused as refusal:
-        names = ", ".join(f"'{id_}'" for id_ in refusal.policies)
-        raise PolicyInvalid(
-            f"Policy {names} cannot be turned into a filter over documents: {refusal.reason}.",
-            hint="docs/policy.md lists what policies on documents can use.",
+        One caller tells whether a policy fails for all of them. Only by calculating does it fail for some.
+        """
+        first, *others = _samples()
+        self._try(policies, [first])
+        self._try({id_: policy for id_, policy in policies.items() if calculates(policy)}, others)
+
+    def _try(self, policies: Mapping[str, Policy], callers: Sequence[Caller]) -> None:
+        for action in sorted(action for action, resource_type in self.applicable if resource_type == DOCUMENT):
+            tried = policy_set(applicable(policies, action, DOCUMENT))
+            for caller in callers if len(tried) else ():
+                request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
+                try:
+                    residual_scope(tried, self.with_caller(caller), caller.principal, request)
+                except ScopeRefused as refusal:
+                    raise self._failure(refusal, caller.principal) from refusal
+
+    def _failure(self, refusal: ScopeRefused, principal: Principal) -> PolicyInvalid:
+        names = ", ".join(f"'{id_}' ({self.sources[id_].file}, line {self.sources[id_].line})" for id_ in refusal.policies)
+        who = f"role {principal.role.value}, clearance {principal.clearance.name.lower()}"
+        return PolicyInvalid(
+            f"Policy {names} fails for some callers ({who}): {refusal.reason}.",
+            hint="Write it so that it cannot fail: a policy that fails denies, whatever the others say.",
             policy=refusal.policies[0] if refusal.policies else "",
-        ) from refusal
+        )
+
+
+def _on_documents(policies: Mapping[str, Policy], kinds: Iterable[tuple[Action, str]]) -> dict[str, Policy]:
+    """The policies that can apply to a document."""
+    actions = [action for action, resource_type in kinds if resource_type == DOCUMENT]
+    return {id_: policy for action in actions for id_, policy in applicable(policies, action, DOCUMENT).items()}
 
 
 def _samples() -> Iterator[Caller]:

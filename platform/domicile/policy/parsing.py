@@ -11,6 +11,7 @@ import msgspec
 from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.policy.entities import encode
+from domicile.policy.nesting import require_shallow
 
 #: A policy in Cedar's JSON format.
 Policy = Mapping[str, Any]
@@ -41,8 +42,11 @@ def parse_policies(files: Mapping[str, str], schema: cedarpy.Schema) -> dict[str
 
 def identified(name: str, text: str) -> Iterator[tuple[str, Policy]]:
     """The policies of one text by their ``@id``, in no particular order. Raises ``PolicyInvalid``, naming the file."""
+    require_shallow(name, text)
     try:
         parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text))
+    except RecursionError:
+        raise PolicyInvalid(f"A policy in {name} has too many operators in a row; write several policies.", file=name) from None
     except ValueError as error:
         raise PolicyInvalid(f"{name} cannot be read: {error}", file=name) from error
     if parsed["templates"] or parsed["templateLinks"]:
@@ -71,6 +75,24 @@ def applicable(policies: Mapping[str, Policy], action: Action, resource_type: st
 def mentions(policies: Iterable[Policy], entity_type: str) -> bool:
     """Whether any policy names a particular entity of that type."""
     return any(node.get("type") == entity_type and "id" in node for policy in policies for node in _objects(policy))
+
+
+def tells_time(policy: Policy) -> bool:
+    """Whether the policy may come out differently at another time: it reads ``context.now``, or the context as a whole."""
+    return any(_reads_time(condition["body"]) for condition in policy["conditions"])
+
+
+def _reads_time(node: object) -> bool:
+    match node:
+        case {".": {"left": {"Var": "context"}, "attr": name}}:
+            return bool(name == "now")
+        case {"Var": "context"}:
+            return True
+        case Mapping():
+            return any(map(_reads_time, node.values()))
+        case list():
+            return any(map(_reads_time, node))
+    return False
 
 
 def _validate(name: str, text: str, schema: cedarpy.Schema) -> None:

@@ -71,7 +71,7 @@ async def test_a_refusal_is_explained_to_those_who_may_read_policies(gate: Gate,
     assert refusal.value.members["policies"] == ["guard-grant-tenant-wide"]
     assert refusal.value.members["reasons"] == [shipped_bundle().reasons["guard-grant-tenant-wide"]]
     with pytest.raises(Forbidden) as refusal:
-        await gate.require(auditor, Action.SEARCH_CREATE, TenantResource(tenant().id))
+        await gate.require(auditor, Action.TENANT_READ, TenantResource(tenant().id))
     assert (refusal.value.members["policies"], refusal.value.members["reasons"]) == ([], ["No policy permits it."])
     assert [event.policies for event in log.events] == [("guard-grant-tenant-wide",), ()]
 

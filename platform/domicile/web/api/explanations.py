@@ -26,6 +26,7 @@ class ExplainBody(msgspec.Struct, forbid_unknown_fields=True):
     resource: _Text
     method: Annotated[_Text, Meta(description="How the account calls: session, api-key or job")] = "session"
     access_region: Annotated[_Text, Meta(description="Where it calls from; unknown if not given")] = "unknown"
+    purpose: Annotated[str, Meta(max_length=64, description="What it calls for, as a short name; none if empty")] = ""
 
 
 @post(
@@ -41,5 +42,5 @@ async def explain(data: JSONBody[ExplainBody], visitor: Who, cell: Here) -> Answ
 
     Ids and attributes only, no titles and no content; nothing is done and nothing is granted. The question is in the audit log.
     """
-    question = Question(data.principal, data.action, data.resource, data.method, data.access_region)
+    question = Question(data.principal, data.action, data.resource, data.method, data.access_region, data.purpose)
     return await cell.explanations.explain(visitor.caller, question)

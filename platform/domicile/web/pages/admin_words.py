@@ -13,8 +13,8 @@ ADMIN: dict[str, tuple[str, str]] = {
         "Rechte und Richtlinien gehören nicht zu Ihrer Rolle",
     ),
     "admin.not_for_role.text": (
-        "You are signed in. Who may see what is shown to administrators and auditors.",
-        "Sie sind angemeldet. Wer was sehen darf, sehen nur Administration und Revision.",
+        "You are signed in. Who may see what is shown to administrators, auditors and operators.",
+        "Sie sind angemeldet. Wer was sehen darf, sehen nur Administration, Revision und Betrieb.",
     ),
     # What is asked
     "admin.person": ("Person", "Person"),
