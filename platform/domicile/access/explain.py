@@ -138,7 +138,7 @@ class Explanations:
         decision = await self._require(caller)
         async with self._database.reading() as unit:
             people = sorted(await unit.principals.of_tenant(caller.tenant.id), key=lambda each: each.login)
-        found = self._gate.policies_in_force()
+        found = self._gate.policies_in_force(caller.tenant.id)
         await self._record(caller, decision, listed_policies=len(found), listed_users=len(people))
         return Policies(decision.bundle_digest, tuple(found), tuple(people))
 

@@ -92,20 +92,25 @@ class Gate:
         """What the decision were in a cell of that region, for those who are to be sent there. Releases nothing here."""
         return self._decisions.decide(Request(caller, action, resource, region))
 
-    def decide_all(self, requests: Sequence[Request]) -> Sequence[Decision]:
-        """How each of those would be decided now, by whichever caller: for replays of what was recorded. Releases nothing."""
-        return self._decisions.decide_many(requests)
+    def decide_all(self, tenant_id: UUID, requests: Sequence[Request]) -> Sequence[Decision]:
+        """How each of those would be decided now, by whichever caller of that tenant: for replays. Releases nothing."""
+        return self._deciding(tenant_id).decide_many(requests)
 
     def explain(self, caller: Caller, action: Action, resource: Resource) -> Explanation:
         """Why that would be decided as it would, for those who may read policies; raises ``CallerError``. Releases nothing."""
         try:
-            return explain(self._decisions, Request(caller, action, resource, self.cell_region))
+            return explain(self._deciding(caller.tenant.id), Request(caller, action, resource, self.cell_region))
         except ValueError:
             raise CallerError("No policy can be asked about that.", hint="Check the names for characters.") from None
 
-    def policies_in_force(self) -> Sequence[PolicyText]:
-        """As they are written, for those who may read policies."""
-        return texts(self._decisions.bundle.sources, self._decisions.bundle.reasons)
+    def policies_in_force(self, tenant_id: UUID) -> Sequence[PolicyText]:
+        """Those that decide for that tenant, as they are written, for those who may read policies."""
+        bundle = self._deciding(tenant_id).bundle
+        return texts(bundle.sources, bundle.reasons)
+
+    def _deciding(self, _tenant_id: UUID) -> DecisionPoint:
+        """What decides for callers of that tenant now."""
+        return self._decisions
 
     def event(
         self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]

@@ -11,7 +11,7 @@ Obligations, labelled where they are met:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -29,6 +29,8 @@ from domicile.ports.repositories import Database
 
 #: Entries that are held in memory at a time; an entry is some hundred bytes and names at most some dozen documents.
 PAGE = 1000
+#: What would decide for the callers of a tenant.
+Candidate = Callable[[UUID], DecisionPoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Replay:
         self._gate = gate
 
     async def run(
-        self, callers: Sequence[Caller], candidate: DecisionPoint, period: Period, *, whole_cell: bool = False
+        self, callers: Sequence[Caller], candidate: Candidate, period: Period, *, whole_cell: bool = False
     ) -> AsyncIterator[Batch]:
         """The entries of the callers' tenants, the oldest first, page by page. Raises ``Forbidden`` before it reads any.
 
@@ -97,14 +99,14 @@ class Replay:
             async for entries, fraction in self._pages(tenant_id, period):
                 yield await self._replayed(facts, candidate, entries, fraction)
 
-    async def _admit(self, caller: Caller, candidate: DecisionPoint, period: Period) -> None:
+    async def _admit(self, caller: Caller, candidate: Candidate, period: Period) -> None:
         tenant = TenantResource(caller.tenant.id)
         actions = (Action.AUDIT_READ, Action.POLICY_READ)
         decisions = [await self._gate.require(caller, action, tenant) for action in actions]
         detail = (
             ("replayed_since", timestamp(period.since)),
             ("replayed_until", timestamp(period.until)),
-            ("candidate_digest", candidate.bundle.digest),
+            ("candidate_digest", candidate(caller.tenant.id).bundle.digest),
         )
         for action, decision in zip(actions, decisions, strict=True):
             await self._gate.record(caller, action, tenant, Outcome.PERMITTED, decision, detail=detail)
@@ -122,7 +124,7 @@ class Replay:
             yield page, min(1.0, (after - first + 1) / (last - first + 1))
 
     async def _replayed(
-        self, facts: dict[UUID, TenantFacts], candidate: DecisionPoint, entries: Sequence[AuditEntry], fraction: float
+        self, facts: dict[UUID, TenantFacts], candidate: Candidate, entries: Sequence[AuditEntry], fraction: float
     ) -> Batch:
         skipped = Counter[Unreplayable]()
         by_tenant: dict[UUID, list[Recorded]] = defaultdict(list)
@@ -140,17 +142,19 @@ class Replay:
                 await facts[tenant_id].prepare(unit, page)
             requests, gone = rebuilt(facts[tenant_id], page, self._gate.cell_region)
             skipped += gone  # (3)
-            compared = self._compared(requests, candidate)
+            compared = self._compared(tenant_id, requests, candidate(tenant_id))
             replayed += len(compared)
             drifted += sum(each.facts_changed for each in compared)
             changes += [each for each in compared if each.candidate is not each.in_force]
         changes.sort(key=lambda each: each.time)
         return Batch(tuple(changes), replayed, drifted, skipped, fraction)
 
-    def _compared(self, requests: Sequence[tuple[Recorded, Request]], candidate: DecisionPoint) -> list[Change]:
+    def _compared(
+        self, tenant_id: UUID, requests: Sequence[tuple[Recorded, Request]], candidate: DecisionPoint
+    ) -> list[Change]:
         """(2) Every request under both, changed or not."""
         asked = [request for _, request in requests]
-        now, then = self._gate.decide_all(asked), candidate.decide_many(asked)
+        now, then = self._gate.decide_all(tenant_id, asked), candidate.decide_many(asked)
         return [
             _comparison(recorded, request.caller, in_force, would_be)
             for (recorded, request), in_force, would_be in zip(requests, now, then, strict=True)

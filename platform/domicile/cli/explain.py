@@ -80,11 +80,11 @@ def _determining(answer: Answer) -> Iterator[str]:
 
 
 def _place(policy: PolicyText) -> str:
-    return f"{policy.id} ({policy.file}, line {policy.line})"
+    return f"{policy.id} ({policy.file}, line {policy.line})" if policy.file else policy.id
 
 
 def _text(policy: PolicyText) -> str:
-    return indent(policy.text, "  | ")
+    return indent(policy.text or policy.reason, "  | ")
 
 
 def _demand(unmet: Unmet) -> Iterable[str]:

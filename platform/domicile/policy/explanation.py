@@ -28,7 +28,10 @@ _Named = dict[str, tuple[str, Clause]]
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """A policy as whoever reads policies sees it. ``effect`` is ``permit`` or ``forbid``; ``line`` counts from 1."""
+    """A policy as whoever reads policies sees it. ``effect`` is ``permit`` or ``forbid``; ``line`` counts from 1.
+
+    ``file`` and ``text`` are empty for one that is written nowhere.
+    """
 
     id: str
     effect: str
@@ -85,7 +88,7 @@ def explain(point: DecisionPoint, request: Request) -> Explanation:
     return Explanation(
         decision=hearing.decision,
         declared=(request.action, resource_uid(request.resource)["type"]) in point.bundle.applicable,
-        policies=tuple(texts(sources, reasons, hearing.decision.policies)),
+        policies=tuple(_determining(hearing.decision, sources, reasons)),
         candidates=tuple(Candidate(each, tuple(unmet[each.id])) for each in texts(sources, reasons, permits)),
         facts=facts,
     )
@@ -117,6 +120,14 @@ def written(value: Any) -> str:
 
 def _nested(value: Any) -> str:
     return f"{{{written(value)}}}" if isinstance(value, Mapping) else written(value)
+
+
+def _determining(decision: Decision, sources: Mapping[str, PolicySource], reasons: Mapping[str, str]) -> list[PolicyText]:
+    """Those that determined it; one that is written nowhere, because the product made it, is named all the same."""
+    made = [id_ for id_ in decision.policies if id_ not in sources]
+    effect = "permit" if decision.allowed else "forbid"
+    unwritten = [PolicyText(id_, effect, reasons.get(id_, ""), "", 0, "") for id_ in made]
+    return [*texts(sources, reasons, decision.policies), *unwritten]
 
 
 def _permits(sources: Mapping[str, PolicySource], request: Request) -> dict[str, PolicySource]:

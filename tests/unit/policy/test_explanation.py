@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes.people import HOME, caller, collection, document, principal, tenant, uid
@@ -83,6 +85,13 @@ def test_a_policy_that_fails_is_told_apart_from_one_that_does_not_hold() -> None
     told = asked(TenantResource(tenant().id), action=Action.AUDIT_READ, point=DecisionPoint(written(text)))
     assert (told.decision.allowed, told.decision.errors) == (False, ("under-test",))
     assert [each.failed for each in told.candidates[0].unmet] == [True]
+
+
+def test_a_policy_that_is_written_nowhere_is_named_all_the_same() -> None:
+    """As a forbid where it denies: a denial must not look like one for want of a permit."""
+    bundle = written(on_documents("true"), on_documents("true", "forbid", "made"))
+    told = asked(document(), point=DecisionPoint(replace(bundle, sources={"under-test": bundle.sources["under-test"]})))
+    assert [(each.id, each.effect, each.text) for each in told.policies] == [("made", "forbid", "")]
 
 
 def test_what_the_schema_does_not_know_is_said_to_be_that() -> None:
