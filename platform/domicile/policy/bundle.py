@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -95,13 +95,15 @@ class PolicyBundle:
         self._try(policies, [first])
         self._try({id_: policy for id_, policy in policies.items() if calculates(policy)}, others)
 
-    def _try(self, policies: Mapping[str, Policy], callers: Sequence[Caller]) -> None:
-        for action in sorted(action for action, resource_type in self.applicable if resource_type == DOCUMENT):
-            tried = policy_set(applicable(policies, action, DOCUMENT))
-            for caller in callers if len(tried) else ():
+    def _try(self, policies: Mapping[str, Policy], callers: Iterable[Caller]) -> None:
+        actions = sorted(action for action, resource_type in self.applicable if resource_type == DOCUMENT)
+        sets = {each: policy_set(found) for each in actions if (found := applicable(policies, each, DOCUMENT))}
+        for caller in callers if sets else ():
+            entities = self.with_caller(caller)
+            for action, tried in sets.items():
                 request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
                 try:
-                    residual_scope(tried, self.with_caller(caller), caller.principal, request)
+                    residual_scope(tried, entities, caller.principal, request)
                 except ScopeRefused as refusal:
                     raise self._failure(refusal, caller.principal) from refusal
 
