@@ -63,7 +63,7 @@ def _lines(answer: Answer) -> Iterator[str]:
     for each in answer.candidates:
         yield ""
         yield f"{_place(each.policy)} could permit it, but:" if each.unmet else f"{_place(each.policy)} would permit it."
-        yield from (f"  not met: {demand}" for unmet in each.unmet for demand in _demand(unmet))
+        yield from (line for unmet in each.unmet for line in _demand(unmet))
         yield _text(each.policy)
     yield f"\nPolicies: {answer.bundle_digest}"
 
@@ -90,6 +90,6 @@ def _text(policy: PolicyText) -> str:
 def _demand(unmet: Unmet) -> Iterable[str]:
     from domicile.policy.explanation import written
 
-    yield f"{unmet.kind} {unmet.text}{' (it could not be evaluated)' if unmet.failed else ''}"
+    yield f"  not met: {unmet.kind} {unmet.text}{' (it could not be evaluated)' if unmet.failed else ''}"
     if unmet.values:
-        yield f"  where {written(unmet.values)}"
+        yield f"           where {written(unmet.values)}"
