@@ -97,6 +97,17 @@ async def test_pages_go_on_after_a_position_in_either_direction(
     assert [entry.position for entry in page] == positions
 
 
+async def test_a_period_has_its_first_moment_and_not_its_last(log: AuditLog) -> None:
+    """By the events' own times, in both directions and page by page."""
+    hours = [datetime(2026, 11, 24, hour, tzinfo=UTC) for hour in range(6)]
+    await log.append(*(event(time=hour) for hour in hours))
+    for newest_first in (True, False):
+        page = await log.read(None, since=hours[2], until=hours[5], newest_first=newest_first)
+        assert sorted(entry.event.time for entry in page) == hours[2:5]
+    (rest,) = await log.read(None, after=4, newest_first=False, since=hours[2], until=hours[5])
+    assert rest.event.time == hours[4]
+
+
 async def test_concurrent_callers_lose_nothing(log: AuditLog) -> None:
     """Two hundred callers at once: each event is there exactly once when all have their answer."""
     events = [event(request_id=f"request-{number}") for number in range(200)]

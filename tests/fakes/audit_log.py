@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from domicile.audit.events import AuditEntry, AuditEvent
@@ -28,10 +29,23 @@ class MemoryAuditLog:
             self.entries.append(AuditEntry(len(self.entries) + 1, event))
 
     async def read(
-        self, tenant_id: UUID | None, *, after: int = 0, limit: int = 100, newest_first: bool = True
+        self,
+        tenant_id: UUID | None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        newest_first: bool = True,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Sequence[AuditEntry]:
         """``after`` 0 starts at the newest entry, or at the oldest when ``newest_first`` is False."""
-        found = [entry for entry in self.entries if tenant_id is None or entry.event.tenant_id == tenant_id]
+        found = [
+            entry
+            for entry in self.entries
+            if tenant_id in (None, entry.event.tenant_id)
+            and (since is None or entry.event.time >= since)
+            and (until is None or entry.event.time < until)
+        ]
         if newest_first:
             found = [entry for entry in reversed(found) if after == 0 or entry.position < after]
         else:

@@ -32,6 +32,7 @@ from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.administration import Administration
+from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
@@ -125,6 +126,7 @@ class MemoryCell:
     answers: Answers
     conversations: Conversations
     journal: Journal
+    explanations: Explanations
     inventory: Inventory
     policies: TenantPolicyBook
     in_force: PoliciesInForce
@@ -264,6 +266,7 @@ async def open_memory_cell(
         answers=answers,
         conversations=Conversations(database=database, history=history, gate=gate),
         journal=Journal(log=log, gate=gate),
+        explanations=Explanations(database=database, gate=gate),
         inventory=Inventory(
             components=[Placed("database", "SQLite in the data folder", HOME, ("metadata",)), ELSEWHERE],
             gate=gate,

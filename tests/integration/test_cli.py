@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.policy import POLICIES
 
 pytestmark = pytest.mark.slow
 
@@ -240,6 +242,35 @@ def test_the_audit_log_shows_what_was_done_and_what_was_refused(machine: Machine
     table = machine.run("audit", "show", "-t", "acme", "--last", "500").stdout
     assert "DENIED" in table
     assert "…" not in table
+
+
+def test_a_decision_is_explained_with_the_policys_text(machine: Machine, service: subprocess.Popen[str]) -> None:
+    """Beside a running service; in words and as JSON."""
+    asked = ("-t", "acme", "--principal", "max", "--action", "member:create", "--resource", "tenant")
+    told = machine.json("policy", "explain", *asked)
+    assert told["permitted"] is False
+    unmet = {each["policy"]["id"]: [one["text"] for one in each["unmet"]] for each in told["candidates"]}
+    assert unmet["administrator-people"] == ['{ principal.role == "administrator" }']
+    words = machine.run("policy", "explain", *asked).stdout
+    assert words.startswith("DENIED  member:create on tenant:")
+    assert '  not met: when { principal.role == "administrator" }' in words
+    assert "administrator-people (administrators.cedar, line " in words
+    assert_refused(machine.run("policy", "explain", *asked[:3], "nobody", *asked[4:]), "no such account")
+
+
+def test_a_change_of_policies_is_tried_on_what_was_asked(machine: Machine, service: subprocess.Popen[str]) -> None:
+    """Every document of the searches and answers so far would be refused; with the policies in force nothing changes."""
+    folder = shutil.copytree(POLICIES, machine.folder / "candidate")
+    assert machine.run("policy", "replay", "--since", "1d", str(folder), "--fail-on-change").returncode == 0
+    closed = '@id("closed") forbid (principal, action == Action::"document:read", resource is Document);'
+    (folder / "closed.cedar").write_text(closed)
+    told = machine.json("policy", "replay", "--since", "1d", "--tenant", "acme", str(folder))
+    assert told["changed"] == len(told["changes"]) >= 2
+    assert {(each["action"], each["candidate"]) for each in told["changes"]} == {("document:read", False)}
+    changed = machine.run("policy", "replay", "--since", "1d", str(folder), "--fail-on-change")
+    assert (changed.returncode, "would change." in changed.stdout, "Replaying" in changed.stderr) == (1, True, False)
+    assert_refused(machine.run("policy", "replay", "--since", "yesterday", str(folder)), "is no time")
+    assert_refused(machine.run("policy", "replay", "--since", "1d", "--until", "2d", str(folder)), "ends before")
 
 
 def test_a_revoked_key_is_refused(machine: Machine, service: subprocess.Popen[str]) -> None:

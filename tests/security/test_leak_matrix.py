@@ -136,6 +136,9 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
     ("POST", "/v1/collections/{collection}/documents"): lambda _: {"files": {"file": ("a.md", b"# A\n\nText.")}},
     ("POST", "/v1/search"): lambda _: {"json": {"query": QUESTION}},
     ("POST", "/v1/answers"): lambda _: {"json": {"question": QUESTION}},
+    ("POST", "/v1/policies/explain"): lambda scene: {
+        "json": {"principal": "mia", "action": "document:read", "resource": f"document:{scene.document}"}
+    },
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
     ("PUT", "/v1/policies"): lambda _: {"json": {"text": "", "expected_version": 0, "dry_run": True}},
     ("POST", "/login"): lambda _: {"data": {"login": "ada", "password": "wrong"}},
@@ -170,6 +173,8 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("PUT", "/v1/policies"): (401, 200, 403, 403, 401, 403, 403, 421),
     ("GET", "/v1/policies/versions"): (401, 200, 403, 403, 401, 200, 200, 421),
     ("GET", "/v1/policies/versions/{version}"): (401, 404, 403, 403, 401, 200, 200, 421),
+    ("POST", "/v1/policies/explain"): (401, 404, 403, 403, 401, 200, 200, 421),
+    ("GET", "/admin"): (401, 200, 403, 403, 401, 200, 200, 421),
     ("GET", "/"): (401, 200, 200, 200, 401, 403, 403, 421),
     ("POST", "/"): (401, 200, 200, 200, 401, 403, 403, 421),
     ("GET", "/conversations/{conversation_id}"): (401, 404, 404, 404, 401, 404, 404, 421),

@@ -23,10 +23,11 @@ from domicile.access.events import EventFields, event_of
 from domicile.access.inforce import PoliciesInForce
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
-from domicile.domain.errors import Forbidden, NotFound
+from domicile.domain.errors import CallerError, Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
+from domicile.policy.explanation import Explanation, PolicyText, explain, texts
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
@@ -105,6 +106,22 @@ class Gate:
     def decide_at(self, caller: Caller, action: Action, resource: Resource, region: Region) -> Decision:
         """What the decision were in a cell of that region, for those who are to be sent there. Releases nothing here."""
         return self._in_force.of(caller.tenant.id).decide(Request(caller, action, resource, region))
+
+    def decide_all(self, tenant_id: UUID, requests: Sequence[Request]) -> Sequence[Decision]:
+        """How each of those would be decided now, by whichever caller of that tenant: for replays. Releases nothing."""
+        return self._in_force.of(tenant_id).decide_many(requests)
+
+    def explain(self, caller: Caller, action: Action, resource: Resource) -> Explanation:
+        """Why that would be decided as it would, for those who may read policies; raises ``CallerError``. Releases nothing."""
+        try:
+            return explain(self._in_force.of(caller.tenant.id), Request(caller, action, resource, self.cell_region))
+        except ValueError:
+            raise CallerError("No policy can be asked about that.", hint="Check the names for characters.") from None
+
+    def policies_in_force(self, tenant_id: UUID) -> Sequence[PolicyText]:
+        """Those that decide for that tenant, as they are written, for those who may read policies."""
+        bundle = self._in_force.of(tenant_id).bundle
+        return texts(bundle.sources, bundle.reasons)
 
     def event(
         self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]

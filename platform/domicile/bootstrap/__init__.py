@@ -6,6 +6,7 @@ Heavy adapters are imported where they are built, so that a command which needs 
 from domicile.bootstrap.cell import Cell, open_cell
 from domicile.bootstrap.office import (
     Office,
+    candidate_point,
     database_revisions,
     initialise_cell,
     open_office,
@@ -16,6 +17,7 @@ from domicile.bootstrap.office import (
 __all__ = [
     "Cell",
     "Office",
+    "candidate_point",
     "database_revisions",
     "initialise_cell",
     "open_cell",

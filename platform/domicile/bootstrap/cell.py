@@ -14,6 +14,7 @@ import structlog
 
 from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
+from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
@@ -83,6 +84,7 @@ class Cell:
     identity: Identity
     administration: Administration
     journal: Journal
+    explanations: Explanations
     inventory: Inventory
     policies: TenantPolicyBook
     reload: PlatformReload
@@ -260,6 +262,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
+        explanations=Explanations(database=store, gate=gate),
         inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
         policies=TenantPolicyBook(database=store, gate=gate, in_force=base.in_force, refresh=base.refresh, clock=clock),
         reload=reload,

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
+from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.policies import TenantPolicyBook
+from domicile.access.replay import Replay
 from domicile.access.residency import ResidencyView
 from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
@@ -22,7 +24,7 @@ from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.outbound import checked_outbound
-from domicile.bootstrap.policies import load_bundle
+from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.signing import required_signers
@@ -41,7 +43,10 @@ class Office:
     administration: Administration
     journal: Journal
     policies: TenantPolicyBook
+    in_force: PoliciesInForce
     transfers: TransferRegister
+    explanations: Explanations
+    replay: Replay
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -52,6 +57,15 @@ class Office:
 def decision_point(settings: Settings) -> DecisionPoint:
     """Policies of the cell, verified, parsed and checked; raises ``PolicyInvalid``."""
     return DecisionPoint(load_bundle(settings.policy_dir, required_signers(settings)), component_regions(settings))
+
+
+def candidate_point(folder: Path, settings: Settings | None = None) -> DecisionPoint:
+    """What would decide if the policies of that folder were in force here; raises ``PolicyInvalid``.
+
+    They are not, so nobody has to have signed them yet.
+    """
+    settings = settings or load_settings()
+    return DecisionPoint(load_unverified(folder), component_regions(settings))
 
 
 @asynccontextmanager
@@ -74,7 +88,16 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
         policies = TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock)
         transfers = TransferRegister(database=store, gate=gate, clock=clock)
-        yield Office(administration, Journal(log=log, gate=gate), policies, transfers, cell_region(settings))
+        yield Office(
+            administration=administration,
+            journal=Journal(log=log, gate=gate),
+            policies=policies,
+            in_force=in_force,
+            transfers=transfers,
+            explanations=Explanations(database=store, gate=gate),
+            replay=Replay(database=store, log=log, gate=gate),
+            region=cell_region(settings),
+        )
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()

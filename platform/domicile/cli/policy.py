@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domicile.cli import explain, replay
 from domicile.cli.declared import decides_nothing
 from domicile.cli.output import AsJson, print_json
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from domicile.bootstrap.policies import Result
 
 app = typer.Typer(help="Policies.", no_args_is_help=True)
+app.command("explain")(explain.explain)
+app.command("replay")(replay.replay)
 
 Folder = Annotated[Path | None, typer.Argument(help="Folder of the policies; without it, those that are shipped.")]
 Signed = Annotated[Path, typer.Argument(help="Folder of the policies.")]

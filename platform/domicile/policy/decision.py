@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -52,6 +52,15 @@ _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
 _Key = tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A decision with what Cedar was asked for it, so that the parts of a policy can be put to the very same request."""
+
+    decision: Decision
+    entities: cedarpy.Entities
+    asked: Mapping[str, Any]
+
+
 class DecisionPoint:
     """Decides by one bundle. ``component_regions`` are the further regions that the operator declared for components."""
 
@@ -78,6 +87,13 @@ class DecisionPoint:
         known = {key: decision for key in keys if (decision := self._decided.get(key)) is not None}
         known |= self._decide_new({key: each for key, each in zip(keys, requests, strict=True) if key not in known})
         return [known[key] for key in keys]
+
+    def hear(self, request: Request) -> Hearing:
+        """The decision, made anew and remembered by nobody. Raises ``ValueError`` for what cannot be put to Cedar."""
+        caller, verb, here = facts(request.caller), request.action.value, request.cell_region
+        details = encode(context_values(caller, verb, here, self._component_regions, self.bundle.regions))
+        (decision,) = self._decide_alike(caller, [request])
+        return Hearing(decision, self._entities(caller, [request], ()), cedar_request(request, details))
 
     def _decide_new(self, requests: Mapping[_Key, Request]) -> dict[_Key, Decision]:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)

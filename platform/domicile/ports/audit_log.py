@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -18,7 +19,17 @@ class AuditLog(Protocol):
         ...
 
     async def read(
-        self, tenant_id: UUID | None, *, after: int = 0, limit: int = 100, newest_first: bool = True
+        self,
+        tenant_id: UUID | None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        newest_first: bool = True,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Sequence[AuditEntry]:
-        """Entries of one tenant (None: of the whole cell), by position, after (or before, newest first) that position."""
+        """Entries of one tenant (None: of the whole cell), by position, after (or before, newest first) that position.
+
+        Only those whose time is not before ``since`` and is before ``until``.
+        """
         ...

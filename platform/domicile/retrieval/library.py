@@ -142,6 +142,27 @@ class Library:
         (view,) = await self._views(caller, [document])
         return view
 
+    async def titles(self, caller: Caller, documents: Sequence[UUID]) -> dict[UUID, DocumentTitle]:
+        """The titles of those documents that the caller may list; of the others nothing, as if they had none."""
+        async with self._database.reading() as unit:
+            found = list((await unit.documents.many(documents, caller.tenant.id)).values())
+        decisions = self._gate.decide_each(caller, Action.DOCUMENT_LIST, [each.attributes for each in found])
+        listed = [(each, decision) for each, decision in zip(found, decisions, strict=True) if decision.allowed]
+        events = [
+            self._gate.event(
+                caller,
+                Action.DOCUMENT_LIST,
+                document.attributes,
+                Outcome.PERMITTED,
+                documents=(document.id,),
+                policies=decision.policies,
+                bundle_digest=decision.bundle_digest,
+            )
+            for document, decision in listed
+        ]
+        await self._gate.append(*events)
+        return {view.id: view.title for view in await self._views(caller, [document for document, _ in listed])}
+
     async def text(self, caller: Caller, document_id: UUID) -> str:
         """The extracted text of the current version, to which a citation's offsets point. Raises like ``document``."""
         document = await self._document(caller, document_id, Action.DOCUMENT_READ)

@@ -20,6 +20,7 @@ from domicile.web.api import (
     collections,
     conversations,
     documents,
+    explanations,
     jobs,
     me,
     operations,
@@ -36,7 +37,7 @@ from domicile.web.boundary import Boundary, RouteSpan
 from domicile.web.cell import ServedCell
 from domicile.web.declared import DeclaringSchema, require_declared
 from domicile.web.dependencies import PROVIDED
-from domicile.web.pages import assets, chat, document, sign_in
+from domicile.web.pages import admin, assets, chat, document, sign_in
 from domicile.web.pages.rendering import error_page
 from domicile.web.problems import MEDIA_TYPE, log_if_ours, problem_of
 
@@ -68,6 +69,7 @@ _API: tuple[ControllerRouterHandler, ...] = (
     policies.list_policy_versions,
     policies.get_policy_version,
     transfers.list_transfers,
+    explanations.explain,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (
@@ -81,6 +83,7 @@ _PAGES: tuple[ControllerRouterHandler, ...] = (
     chat.conversation,
     chat.delete_conversation,
     document.read,
+    admin.admin,
 )
 _NOT_PAGES = ("/v1", "/health", "/metrics", "/static")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from domicile.access.explain import Explanations
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
 from domicile.access.places import Places
@@ -76,6 +77,8 @@ class ServedCell(Protocol):
     def conversations(self) -> Conversations: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def explanations(self) -> Explanations: ...
     @property
     def inventory(self) -> Inventory: ...
     @property

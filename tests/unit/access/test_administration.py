@@ -58,7 +58,7 @@ async def test_a_tenant_of_another_region_may_allow_this_one(cell: Any) -> None:
     changed = await cell.administration.allow_regions(tenant, frozenset({Region("eu-de"), further, away}))
     assert changed == await cell.administration.tenant("lyon")
     assert changed.allowed_regions == {Region("eu-de"), further}
-    assert cell.database.rows.events[-1].detail == (("allowed_regions", "eu-de,eu-nl"),)
+    assert cell.database.rows.events[-1].detail[0] == ("allowed_regions", "eu-de,eu-nl")
     before = repr(cell.database.rows)
     with pytest.raises(RegionRefused, match="eu-nl"):
         await cell.administration.allow_regions(changed, frozenset({further}))

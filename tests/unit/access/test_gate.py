@@ -33,6 +33,16 @@ def gate(log: MemoryAuditLog) -> Gate:
     return Gate(shipped_in_force(), log, FixedClock(), HOME)
 
 
+async def test_an_event_says_what_the_caller_was(gate: Gate) -> None:
+    """Role and clearance, which nobody can read again later; that it was narrowed or disabled only where it was."""
+    plain = gate.event(MIA, Action.TENANT_READ, TenantResource(tenant().id), Outcome.PERMITTED, detail=(("part", "text"),))
+    assert plain.detail == (("part", "text"), ("role", "member"), ("clearance", 1))
+    narrowed = replace(MIA, grant=Grant(verbs=frozenset()), principal=principal(role=Role.AUDITOR, disabled=True))
+    event = gate.event(narrowed, Action.ENDPOINT_USE, EndpointResource("model", "model", ELSEWHERE), Outcome.DENIED)
+    standing = {"role": "auditor", "clearance": 1, "disabled": 1, "narrowed": 1}
+    assert dict(event.detail) == {**standing, "endpoint_region": "us-va"}
+
+
 async def test_a_permitted_access_passes_and_is_left_to_be_recorded(gate: Gate, log: MemoryAuditLog) -> None:
     """The use case records it, once it knows what it is about to release."""
     decision = await gate.require(MIA, Action.DOCUMENT_READ, document())

@@ -126,7 +126,8 @@ async def test_what_is_wrong_is_said_with_what_to_write(scene: Scene, dry_run: b
     assert refused.value.members["policy"] == "open"
     assert "action in" in refused.value.advice
     (event,) = scene.events
-    assert (event.outcome, event.reason, event.detail) == (Outcome.FAILED, "tenant-policy-invalid", ())
+    assert (event.outcome, event.reason) == (Outcome.FAILED, "tenant-policy-invalid")
+    assert set(dict(event.detail)) == {"role", "clearance"}
     assert scene.database.rows.policies == []
 
 

@@ -71,6 +71,8 @@ async def test_the_entry_and_the_event_say_the_same_of_a_flow(border: Border) ->
         "to": "eu-fr",
         "amount": 8,
         "unit": "passages",
+        "role": "member",
+        "clearance": 1,
     }
 
 

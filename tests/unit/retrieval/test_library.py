@@ -131,10 +131,20 @@ async def test_text_and_original_are_released_after_they_are_recorded(cell: Read
     assert await cell.library.text(as_caller(), document.id) == "First.\n\nSecond."
     content, title = await cell.library.original(as_caller(), document.id)
     assert (content, title.media_type) == (b"First.\n\nSecond.", "text/markdown")
-    assert [(event.action, event.detail) for event in cell.log.events] == [
-        (Action.DOCUMENT_READ, (("part", "text"),)),
-        (Action.DOCUMENT_READ, (("part", "original"),)),
+    assert [(event.action, event.detail[0]) for event in cell.log.events] == [
+        (Action.DOCUMENT_READ, ("part", "text")),
+        (Action.DOCUMENT_READ, ("part", "original")),
     ]
+
+
+async def test_titles_are_given_of_what_may_be_listed_and_of_nothing_else(cell: ReadingCell) -> None:
+    """Each is recorded; one that may not be listed, and one that is not there, have none, and say not why."""
+    shown = await cell.publish("travel", "First.")
+    closed = await cell.publish("board", "Second.", classification=Classification.RESTRICTED)
+    cell.log.entries.clear()
+    titles = await cell.library.titles(as_caller(), [shown.id, closed.id, uid("absent")])
+    assert set(titles) == {shown.id}
+    assert [(event.action, event.documents) for event in cell.log.events] == [(Action.DOCUMENT_LIST, (shown.id,))]
 
 
 @pytest.mark.parametrize("read", ["document", "text", "original"])

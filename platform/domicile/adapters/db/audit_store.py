@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -57,13 +58,24 @@ class SqlAuditLog:
         await waiting.durable
 
     async def read(
-        self, tenant_id: UUID | None, *, after: int = 0, limit: int = 100, newest_first: bool = True
+        self,
+        tenant_id: UUID | None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        newest_first: bool = True,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Sequence[AuditEntry]:
         """``after`` 0 starts at the newest entry, or at the oldest when ``newest_first`` is False."""
         position = audit_entries.c.position
         page = select(position, audit_entries.c.body).limit(limit)
         if tenant_id is not None:
             page = page.where(audit_entries.c.tenant_id == tenant_id)
+        if since is not None:
+            page = page.where(audit_entries.c.time >= since)
+        if until is not None:
+            page = page.where(audit_entries.c.time < until)
         if newest_first:
             page = page.where(position < after) if after else page
             page = page.order_by(position.desc())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from domicile.audit.events import AuditEntry, AuditEvent
@@ -109,9 +110,16 @@ class InstrumentedAuditLog:
             self.telemetry.count("domicile.audit.events", domicile__outcome=event.outcome.value)
 
     async def read(
-        self, tenant_id: UUID | None, *, after: int = 0, limit: int = 100, newest_first: bool = True
+        self,
+        tenant_id: UUID | None,
+        *,
+        after: int = 0,
+        limit: int = 100,
+        newest_first: bool = True,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> Sequence[AuditEntry]:
-        return await self.inner.read(tenant_id, after=after, limit=limit, newest_first=newest_first)
+        return await self.inner.read(tenant_id, after=after, limit=limit, newest_first=newest_first, since=since, until=until)
 
 
 @dataclass(slots=True)

@@ -113,7 +113,7 @@ async def _chat(
         collections = await cell.library.collections(visitor.caller)
         history = await cell.conversations.list(visitor.caller)
     except Forbidden:  # an auditor signs in here too, and should be told what this page is not for
-        return page(request, "not_for_role.html", status=403)
+        return page(request, "not_for_role.html", status=403, about="chat")
     return page(
         request,
         "chat.html",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domicile.web.pages.admin_words import ADMIN
+
 LANGUAGES = ("en", "de")
 
 #: Key to (English, German). Placeholders are filled by the templates, which escape what they put in.
-_CATALOGUE: Mapping[str, tuple[str, str]] = {
+_CATALOGUE: dict[str, tuple[str, str]] = {
     "product.promise": (
         "Answers from your organisation's own documents. Nothing leaves the region.",
         "Antworten aus den Dokumenten Ihrer Organisation. Nichts verlässt die Region.",
@@ -215,7 +217,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
 def words_in(language: str) -> Mapping[str, str]:
     """Every key with its words in that language."""
     index = LANGUAGES.index(language)
-    return {key: both[index] for key, both in _CATALOGUE.items()}
+    return {key: both[index] for key, both in (_CATALOGUE | ADMIN).items()}
 
 
 def preferred_language(accept_language: str) -> str:
