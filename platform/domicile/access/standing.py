@@ -23,7 +23,7 @@ from domicile.policy.regions import Transfer
 from domicile.ports.clock import Clock
 from domicile.ports.repositories import Database
 
-#: Seconds that data may go on flowing after a basis has ended or was taken out of the policies.
+#: Seconds that data may go on flowing after a basis has ended. A bundle without it is not put in force at all.
 _SECONDS = 5.0
 
 

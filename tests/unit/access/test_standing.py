@@ -32,9 +32,8 @@ class Border:
 
     def __init__(self, *flows: Flow) -> None:
         self.log, self.database, self.clock = MemoryAuditLog(), MemoryAccounts(), FixedClock()
-        gate = Gate(
-            PoliciesInForce(decisions(LYON, regions=LAPSED.replace("2025-03-13", "2025-03-14"))), self.log, self.clock, HOME
-        )
+        platform = decisions(LYON, regions=LAPSED.replace("2025-03-13", "2025-03-14"))
+        gate = Gate(PoliciesInForce(platform), self.log, self.clock, HOME)
         self.standing = StandingFlows(flows, database=self.database, gate=gate, clock=self.clock)  # type: ignore[arg-type]
 
     def wait_until_tomorrow(self) -> None:

@@ -73,6 +73,7 @@ async def test_the_entry_and_the_event_say_the_same_of_a_flow(border: Border) ->
         "unit": "passages",
         "role": "member",
         "clearance": 1,
+        "endpoint_region": "eu-fr",
     }
 
 
