@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 
 export HF_HUB_OFFLINE := 1
 
-.PHONY: run test check bench install dev clean
+.PHONY: run test nightly check bench install dev clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -14,6 +14,10 @@ run: install
 
 test: dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Twenty times as many generated policies as `make test` makes; some minutes.
+nightly: dev
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/security/test_generated_policies.py tests/unit/policy/test_compilable.py $(PYTEST_ARGS)
 
 check: dev
 	$(BIN)/ruff check .

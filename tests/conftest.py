@@ -10,13 +10,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
@@ -24,6 +25,12 @@ from domicile.adapters.db.schema import metadata
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 UNIT = Path(__file__).resolve().parent / "unit"
+_SUMMARY = pytest.StashKey[list[str]]()
+
+#: For the tests that leave the number of examples to the profile.
+settings.register_profile("nightly", max_examples=2000, deadline=None)
+if _profile := os.environ.get("HYPOTHESIS_PROFILE"):
+    settings.load_profile(_profile)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +57,17 @@ def _no_way_out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def summary_line(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Leaves a line at the end of the test report, for what a test counted."""
+    return request.config.stash.setdefault(_SUMMARY, []).append
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(_SUMMARY, []):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

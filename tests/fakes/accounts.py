@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,9 +13,11 @@ from tests.fakes.transfers import MemoryTransfers
 
 from domicile.audit.events import AuditEvent
 from domicile.domain.documents import Collection
-from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound
+from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound, PolicyChanged
+from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
 from domicile.domain.transfers import TransferRecord
+from domicile.domain.values import Region
 from domicile.ports.repositories import WrappedKey
 
 
@@ -24,12 +26,14 @@ class Rows:
     tenants: dict[UUID, Tenant] = field(default_factory=dict)
     principals: dict[UUID, tuple[Principal, str | None]] = field(default_factory=dict)
     groups: dict[UUID, Group] = field(default_factory=dict)
+    nests: list[tuple[UUID, UUID]] = field(default_factory=list)
     api_keys: dict[bytes, ApiKey] = field(default_factory=dict)
     sessions: dict[bytes, Session] = field(default_factory=dict)
     collections: dict[UUID, Collection] = field(default_factory=dict)
     tenant_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     data_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
+    policies: list[WrittenPolicies] = field(default_factory=list)
     events: list[AuditEvent] = field(default_factory=list)
 
 
@@ -65,6 +69,7 @@ class _Unit:
         self.collections = _Collections(self._rows)
         self.keys = _Keys(self._rows)
         self.transfers = MemoryTransfers(self._rows.transfers)
+        self.policies = _Policies(self._rows)
         self.audit = _Audit(self._rows, self._database)
         return self
 
@@ -91,6 +96,9 @@ class _Tenants:
 
     async def all(self) -> Sequence[Tenant]:
         return list(self.rows.tenants.values())
+
+    async def set_allowed_regions(self, tenant_id: UUID, regions: frozenset[Region]) -> None:
+        self.rows.tenants[tenant_id] = replace(await self.get(tenant_id), allowed_regions=regions)
 
 
 @dataclass
@@ -123,6 +131,12 @@ class _Principals:
 
     async def groups(self, tenant_id: UUID) -> Sequence[Group]:
         return [group for group in self.rows.groups.values() if group.tenant_id == tenant_id]
+
+    async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        self.rows.nests.append((group_id, parent_id))
+
+    async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
+        return [nest for nest in self.rows.nests if self.rows.groups[nest[0]].tenant_id == tenant_id]
 
 
 @dataclass
@@ -193,6 +207,29 @@ class _Keys:
     async def delete_data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> None:
         for key_id in await self.data_keys(tenant_id, key_ids):
             del self.rows.data_keys[key_id]
+
+
+@dataclass
+class _Policies:
+    rows: Rows
+
+    async def add(self, written: WrittenPolicies) -> None:
+        before = (await self.latest()).get(written.tenant_id, 0)
+        if written.version != before + 1:
+            raise PolicyChanged(version=before)
+        self.rows.policies.append(written)
+
+    async def latest(self) -> Mapping[UUID, int]:
+        return {each.tenant_id: each.version for each in self.rows.policies}
+
+    async def get(self, tenant_id: UUID, version: int | None = None) -> WrittenPolicies:
+        own = [each for each in self.rows.policies if each.tenant_id == tenant_id and version in (None, each.version)]
+        return _found(own[-1] if own else None)
+
+    async def history(self, tenant_id: UUID, limit: int) -> Sequence[PolicyVersion]:
+        own = [each for each in self.rows.policies if each.tenant_id == tenant_id]
+        noted = [PolicyVersion(each.tenant_id, each.version, each.digest, each.principal_id, each.created_at) for each in own]
+        return noted[::-1][:limit]
 
 
 @dataclass

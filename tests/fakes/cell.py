@@ -27,15 +27,17 @@ from tests.fakes.identity import PlainHasher
 from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory, Placed
 from domicile.access.signposts import Signposts
 from domicile.access.transfers import TransferRegister
@@ -49,6 +51,7 @@ from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.service import Answers
 from domicile.domain.errors import DomicileError
+from domicile.domain.marks import Marking
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
 from domicile.generation.extractive import ExtractiveGenerator
@@ -123,6 +126,9 @@ class MemoryCell:
     conversations: Conversations
     journal: Journal
     inventory: Inventory
+    policies: TenantPolicyBook
+    in_force: PoliciesInForce
+    refresh: PolicyRefresh
     signposts: Signposts
     transfers: TransferRegister
     audit_log: SqlAuditLog
@@ -152,6 +158,7 @@ class MemoryCell:
         documents: dict[str, str],
         classification: Classification = Classification.INTERNAL,
         groups: Sequence[str] = (),
+        **marks: Any,
     ) -> list[UUID]:
         """Ingest the texts by their source paths into the collection, which is made if it is not there; gives their ids."""
         caller = await self.caller(login)
@@ -160,7 +167,9 @@ class MemoryCell:
         except DomicileError:
             where = await self.library.create_collection(caller, collection)
         uploads = [Upload(source, text.encode()) for source, text in documents.items()]
-        job = await self.intake.submit(caller, where.id, uploads, classification=classification, groups=groups)
+        job = await self.intake.submit(
+            caller, where.id, uploads, marking=Marking(classification=classification, groups=tuple(groups), **marks)
+        )
         await self.queue.join()
         view = await self.progress.get(caller, job.id)
         assert view.failed == 0, view
@@ -200,7 +209,10 @@ async def open_memory_cell(
     clock, hasher = SystemClock(), PlainHasher()
     database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
     log = SqlAuditLog(database)
-    gate = Gate(decisions or shipped_decisions(), log, clock, HOME)
+    in_force = PoliciesInForce(decisions) if decisions else shipped_in_force()
+    refresh = PolicyRefresh(in_force, database)
+    await refresh.refresh()
+    gate = Gate(in_force, log, clock, HOME)
     transfers = TransferRegister(database=database, gate=gate, clock=clock)
     telemetry = OpenTelemetry("test", HOME.name, spans)
     keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
@@ -257,6 +269,9 @@ async def open_memory_cell(
             gate=gate,
             cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
         ),
+        policies=TenantPolicyBook(database=database, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
+        in_force=in_force,
+        refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         transfers=transfers,
         audit_log=log,
@@ -276,10 +291,10 @@ async def open_memory_cell(
         telemetry.close()
 
 
-async def populate(cell: MemoryCell) -> None:
+async def populate(cell: MemoryCell, allowing: frozenset[Region] = frozenset()) -> None:
     """Two tenants with their people and documents; ``acme`` has one that its member ``mia`` may not read."""
     for slug, people in _PEOPLE.items():
-        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME)
+        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME, allowing)
         operator = cell.administration.operator_caller(tenant)
         await cell.administration.create_group(operator, "board")
         for login, (role, clearance, groups) in people.items():

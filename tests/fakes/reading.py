@@ -16,7 +16,7 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder
 from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.people import HOME, uid
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
@@ -32,7 +32,6 @@ from domicile.crypto.envelope import seal
 from domicile.domain.documents import Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification
-from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.ports.repositories import WrappedKey
 from domicile.ports.vector_index import IndexPoint
@@ -83,10 +82,10 @@ class ReadingCell:
     embedder: HashEmbedder = field(default_factory=HashEmbedder)
     sparse: HashSparseEncoder = field(default_factory=HashSparseEncoder)
     telemetry: CountingTelemetry = field(default_factory=CountingTelemetry)
-    decisions: DecisionPoint = field(default_factory=shipped_decisions)
 
     def __post_init__(self) -> None:
-        self.gate = Gate(self.decisions, self.log, self.clock, HOME)
+        self.in_force = shipped_in_force()
+        self.gate = Gate(self.in_force, self.log, self.clock, HOME)
         self.transfers = TransferRegister(database=self.database, gate=self.gate, clock=self.clock)
         self.retriever = Retriever(
             database=self.database,

@@ -27,7 +27,6 @@ from domicile.domain.errors import DatabaseUnavailable, IntegrityError
 from domicile.domain.transfers import Unit
 from domicile.generation.model_answer import ModelAnswer
 from domicile.policy.bundle import PolicyBundle
-from domicile.policy.decision import DecisionPoint
 from domicile.policy.regions import DataKind
 
 ASKED = {"question": "How many days of annual leave do employees have?"}
@@ -51,7 +50,7 @@ async def cell_with(model: ScriptedServer, folder: Path, regions: str) -> AsyncI
     """A populated cell that answers by that model, whose region the operator declared for components."""
     author = ModelAnswer(model=OpenAICompatibleModel(base_url=model.url, model="abroad", region=ABROAD))
     async with open_memory_cell(folder, generator=author, decisions=decisions(ABROAD, regions=regions)) as cell:
-        await populate(cell)
+        await populate(cell, frozenset({ABROAD}))
         yield cell
     await author.close()
 
@@ -265,7 +264,7 @@ async def test_from_an_unknown_place_it_is_for_policy_to_deny(model: ScriptedSer
         await populate(made)
         assert (await look(made, "")).status_code == 200
         assert await entries(made) == []
-        made.transfers._gate._decisions = DecisionPoint(bundle)
+        await made.refresh.replace_platform(bundle)
         refused = await look(made, "")
         assert (refused.status_code, refused.json()["type"]) == (403, "urn:domicile:problem:forbidden")
 

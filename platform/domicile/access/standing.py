@@ -23,7 +23,7 @@ from domicile.policy.regions import Transfer
 from domicile.ports.clock import Clock
 from domicile.ports.repositories import Database
 
-#: Seconds that data may go on flowing after a basis has ended or was taken out of the policies.
+#: Seconds that data may go on flowing after a basis has ended. A bundle without it is not put in force at all.
 _SECONDS = 5.0
 
 
@@ -91,7 +91,7 @@ class StandingFlows:
             action=Action.ENDPOINT_USE,
             resource=f"endpoint:{flow.component}",
             outcome=outcome,
-            bundle_digest=self._gate.bundle_digest,
+            bundle_digest=self._gate.platform_digest,
             reason="" if basis else TransferDenied.slug,
             detail=(*named, *flow.facts),
         )

@@ -159,7 +159,7 @@ class TransferRegister:
             return await unit.transfers.list(caller.tenant.id, wanted, after=after, limit=limit)
 
     async def _enter(self, caller: Caller, flow: Flow, basis: Transfer, action: Action, resource: Resource) -> Registered:
-        id_, digest = self._clock.new_id(), self._gate.bundle_digest
+        id_, digest = self._clock.new_id(), self._gate.bundle_digest(caller.tenant.id)
         detail = (("transfer", str(id_)), ("entry", basis.id), *flow.facts)
         event = self._gate.event(caller, action, resource, Outcome.PERMITTED, bundle_digest=digest, detail=detail)
         entered = registered(id_, flow, basis, event)
@@ -170,7 +170,7 @@ class TransferRegister:
         return entered
 
     async def _record_denial(self, caller: Caller, flow: Flow, action: Action, resource: Resource) -> None:
-        undecided = Decision(allowed=False, policies=(), bundle_digest=self._gate.bundle_digest)
+        undecided = Decision(allowed=False, policies=(), bundle_digest=self._gate.bundle_digest(caller.tenant.id))
         await self._gate.record(
             caller, action, resource, Outcome.DENIED, undecided, reason=TransferDenied.slug, detail=flow.facts
         )

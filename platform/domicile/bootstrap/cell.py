@@ -16,8 +16,10 @@ from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
 from domicile.access.standing import StandingFlows
@@ -49,6 +51,7 @@ from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
+from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
@@ -81,6 +84,8 @@ class Cell:
     administration: Administration
     journal: Journal
     inventory: Inventory
+    policies: TenantPolicyBook
+    reload: PlatformReload
     places: Places
     signposts: Signposts
     transfers: TransferRegister
@@ -114,6 +119,7 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         if lock:
             stack.callback(lock.release)
         base = await _opened(settings, decisions, outbound, stack)
+        _in_background(stack, base.refresh.keep_refreshed())
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
         cell = await _assembled(settings, base, queue, known_places, stack)
         if run_jobs:
@@ -134,7 +140,8 @@ class _Base:
     audit_log: SqlAuditLog
     gate: Gate
     standing: StandingFlows
-    decisions: DecisionPoint
+    in_force: PoliciesInForce
+    refresh: PolicyRefresh
     stores: Stores
     models: Models
 
@@ -149,9 +156,12 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     store = database(settings, outbound)
     stack.push_async_callback(store.close)
     await store.ping()
+    in_force = PoliciesInForce(decisions)
+    refresh = PolicyRefresh(in_force, store)
+    await refresh.refresh()
     audit_log = SqlAuditLog(store)
     stack.push_async_callback(audit_log.close)
-    gate = Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region)
+    gate = Gate(in_force, InstrumentedAuditLog(audit_log, telemetry), clock, region)
     # The database has to be open for that, and it is the first thing that is written there; nothing else is open yet.
     standing = StandingFlows(standing_flows(settings), database=store, gate=gate, clock=clock)
     await standing.enter()
@@ -171,7 +181,8 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         audit_log=audit_log,
         gate=gate,
         standing=standing,
-        decisions=decisions,
+        in_force=in_force,
+        refresh=refresh,
         stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
         models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
     )
@@ -213,6 +224,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     ledger = EgressLedger(PROCESS_GUARD, gate, clock)
     stack.push_async_callback(ledger.flush)
     _in_background(stack, ledger.keep_flushed())
+    reload = PlatformReload(settings, base.in_force, base.refresh, gate, clock)
+    _in_background(stack, reload.keep_listening())
     retriever = Retriever(
         database=store,
         index=index,
@@ -247,9 +260,11 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
-        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(region, clock)),
+        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
+        policies=TenantPolicyBook(database=store, gate=gate, in_force=base.in_force, refresh=base.refresh, clock=clock),
+        reload=reload,
         places=known_places,
-        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),
+        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.in_force)),
         transfers=transfers,
         standing=base.standing,
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from domicile import __version__
-from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve, transfers
+from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve, tenant_policy, transfers
 from domicile.cli.declared import decides_nothing
 from domicile.cli.output import fail
 from domicile.domain.errors import DomicileError
@@ -31,11 +31,15 @@ app.command("ask")(ask.ask)
 app.command("search")(ask.search)
 app.add_typer(documents.collections, name="collection")
 app.add_typer(people.tenants, name="tenant")
+app.add_typer(people.groups, name="group")
 app.add_typer(people.users, name="user")
 app.add_typer(people.api_keys, name="apikey")
 app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="db")
 app.add_typer(policy.app, name="policy")
+policy.app.command("show")(tenant_policy.show)
+policy.app.command("set")(tenant_policy.set_policies)
+policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
 
 

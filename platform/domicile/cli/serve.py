@@ -41,7 +41,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; DOMICILE_PORT if not given.", min=1, max=65535)] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve the cell until interrupted."""
+    """Serve the cell until interrupted. SIGHUP reads the policies in DOMICILE_POLICY_DIR again."""
     from domicile.config import load_settings
 
     asyncio.run(run_service(load_settings(host=host, port=port, data_dir=data_dir)))
@@ -65,6 +65,8 @@ async def run_service(settings: Settings, prepare: Callable[[Cell], Coroutine[An
 
     url = f"http://{settings.host}:{settings.port}"
     async with open_cell(settings, command="domicile serve", url=url, run_jobs=settings.jobs == "embedded") as cell:
+        if prepare is None:
+            _reload_on_hangup(cell)
         check_address(settings.host, settings.port)
         async with _stopping(cell) as stop:
             announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
@@ -76,6 +78,7 @@ async def _run_worker(settings: Settings) -> None:
     from domicile.bootstrap import open_cell
 
     async with open_cell(settings, command="domicile worker", run_jobs=True) as cell, _stopping(cell) as stop:
+        _reload_on_hangup(cell)
         typer.echo("Working on ingest jobs.")
         await stop.wait()
 
@@ -115,3 +118,8 @@ def _stop_on_signals() -> asyncio.Event:
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     return stop
+
+
+def _reload_on_hangup(cell: Cell) -> None:
+    """SIGHUP reads the platform's policies again. (A demonstration still ends with its terminal.)"""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, cell.reload.ask)

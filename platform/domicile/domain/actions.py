@@ -22,6 +22,7 @@ class Action(StrEnum):
     JOB_READ = "job:read"
     AUDIT_READ = "audit:read"
     POLICY_READ = "policy:read"  # be told which policies there are, and why something was refused
+    POLICY_WRITE = "policy:write"  # change the tenant's own policies
     APIKEY_CREATE = "apikey:create"
     APIKEY_REVOKE = "apikey:revoke"
     MEMBER_CREATE = "member:create"  # add users and groups

@@ -11,6 +11,7 @@ import msgspec
 from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.policy.entities import encode
+from domicile.policy.nesting import is_deep, require_shallow
 
 #: A policy in Cedar's JSON format.
 Policy = Mapping[str, Any]
@@ -29,7 +30,7 @@ def parse_policies(files: Mapping[str, str], schema: cedarpy.Schema) -> dict[str
     """Every policy by its ``@id``, checked against the schema. Raises ``PolicyInvalid`` naming the policy, or its file."""
     policies: dict[str, Policy] = {}
     for name, text in sorted(files.items()):
-        for id_, policy in _identified(name, text):
+        for id_, policy in identified(name, text):
             if id_ in policies:
                 raise PolicyInvalid(f"Two policies have the @id '{id_}'; the second one is in {name}.", policy=id_)
             policies[id_] = policy
@@ -37,6 +38,34 @@ def parse_policies(files: Mapping[str, str], schema: cedarpy.Schema) -> dict[str
     if not policies:
         raise PolicyInvalid("There is no policy at all, so nothing would ever be permitted.")
     return policies
+
+
+def identified(name: str, text: str) -> Iterator[tuple[str, Policy]]:
+    """The policies of one text by their ``@id``, in no particular order. Raises ``PolicyInvalid``, naming the file."""
+    require_shallow(name, text)
+    try:
+        parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text))
+    except RecursionError:
+        raise _too_many(name) from None
+    except ValueError as error:
+        raise PolicyInvalid(f"{name} cannot be read: {error}", file=name) from error
+    if parsed["templates"] or parsed["templateLinks"]:
+        raise PolicyInvalid(f"{name} holds a policy template; write it out as policies.", file=name)
+    for position, policy in parsed["staticPolicies"].items():
+        if is_deep(policy):
+            raise _too_many(name)
+        id_ = policy.get("annotations", {}).get("id")
+        if not id_:
+            raise PolicyInvalid(f"A policy in {name} has no @id annotation ({position}, counted from 0).", file=name)
+        yield id_, policy
+
+
+def _too_many(name: str) -> PolicyInvalid:
+    return PolicyInvalid(
+        f"A policy in {name} has too many operators in a row.",
+        hint="Write several policies, or […].contains(…) for many alternatives.",
+        file=name,
+    )
 
 
 def policy_set(policies: Mapping[str, Policy]) -> cedarpy.PolicySet:
@@ -58,18 +87,22 @@ def mentions(policies: Iterable[Policy], entity_type: str) -> bool:
     return any(node.get("type") == entity_type and "id" in node for policy in policies for node in _objects(policy))
 
 
-def _identified(name: str, text: str) -> Iterator[tuple[str, Policy]]:
-    try:
-        parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text))
-    except ValueError as error:
-        raise PolicyInvalid(f"{name} cannot be read: {error}", file=name) from error
-    if parsed["templates"] or parsed["templateLinks"]:
-        raise PolicyInvalid(f"{name} holds a policy template; write it out as policies.", file=name)
-    for position, policy in parsed["staticPolicies"].items():
-        id_ = policy.get("annotations", {}).get("id")
-        if not id_:
-            raise PolicyInvalid(f"A policy in {name} has no @id annotation ({position}, counted from 0).", file=name)
-        yield id_, policy
+def tells_time(policy: Policy) -> bool:
+    """Whether the policy may come out differently at another time: it reads ``context.now``, or the context as a whole."""
+    return any(_reads_time(condition["body"]) for condition in policy["conditions"])
+
+
+def _reads_time(node: object) -> bool:
+    match node:
+        case {".": {"left": {"Var": "context"}, "attr": name}}:
+            return bool(name == "now")
+        case {"Var": "context"}:
+            return True
+        case Mapping():
+            return any(map(_reads_time, node.values()))
+        case list():
+            return any(map(_reads_time, node))
+    return False
 
 
 def _validate(name: str, text: str, schema: cedarpy.Schema) -> None:

@@ -5,7 +5,7 @@ Every read of tenant data takes the tenant's id or a scope: there is no way to a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -15,8 +15,10 @@ from uuid import UUID
 from domicile.audit.events import AuditEvent
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
 from domicile.domain.transfers import TransferFilter, TransferRecord
+from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
 
 #: How long a reply is kept at least for whoever sends the same write again: longer than any client retries.
@@ -38,14 +40,18 @@ class TenantRepository(Protocol):
 
     async def all(self) -> Sequence[Tenant]: ...
 
+    async def set_allowed_regions(self, tenant_id: UUID, regions: frozenset[Region]) -> None:
+        """Raises ``NotFound``."""
+        ...
+
 
 class PrincipalRepository(Protocol):
     async def add(self, principal: Principal, password_hash: str | None) -> None:
-        """Logins are unique within the cell; raises ``AlreadyExists``. Stores the group memberships too."""
+        """Logins are unique within the cell; raises ``AlreadyExists``. ``groups`` are those that it is made a member of."""
         ...
 
     async def get(self, principal_id: UUID) -> Principal:
-        """With its groups; raises ``NotFound``."""
+        """With its groups, and the groups that these are in; raises ``NotFound``."""
         ...
 
     async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
@@ -61,6 +67,14 @@ class PrincipalRepository(Protocol):
     async def add_group(self, group: Group) -> None: ...
 
     async def groups(self, tenant_id: UUID) -> Sequence[Group]: ...
+
+    async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        """Whoever is in the group is in the parent, too. The caller owes that no circle comes of it."""
+        ...
+
+    async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
+        """Each (group, parent) of the tenant."""
+        ...
 
 
 class CredentialRepository(Protocol):
@@ -264,6 +278,26 @@ class TransferRepository(Protocol):
         ...
 
 
+class TenantPolicyRepository(Protocol):
+    """Tenants' own policies. Versions are only ever added; the latest counts."""
+
+    async def add(self, written: WrittenPolicies) -> None:
+        """Raises ``PolicyChanged``, naming the latest version, unless this is the one after it."""
+        ...
+
+    async def latest(self) -> Mapping[UUID, int]:
+        """The latest version's number of each tenant that has any. Cheap: every process asks this twice a second."""
+        ...
+
+    async def get(self, tenant_id: UUID, version: int | None = None) -> WrittenPolicies:
+        """That version, or the latest; raises ``NotFound``."""
+        ...
+
+    async def history(self, tenant_id: UUID, limit: int) -> Sequence[PolicyVersion]:
+        """The tenant's latest versions, the newest first, without their texts."""
+        ...
+
+
 class AuditAppender(Protocol):
     async def append(self, *events: AuditEvent) -> None:
         """Durable if and only if the unit of work commits."""
@@ -286,6 +320,7 @@ class UnitOfWork(Protocol):
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     transfers: TransferRepository
+    policies: TenantPolicyRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...

@@ -23,6 +23,7 @@ from domicile.web.api import (
     jobs,
     me,
     operations,
+    policies,
     receipts,
     residency,
     search,
@@ -63,6 +64,10 @@ _API: tuple[ControllerRouterHandler, ...] = (
     receipts.receipt_key,
     residency.get_residency,
     transfers.list_transfers,
+    policies.get_policies,
+    policies.put_policies,
+    policies.list_policy_versions,
+    policies.get_policy_version,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

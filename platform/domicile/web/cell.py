@@ -8,6 +8,7 @@ from typing import Protocol
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
 from domicile.access.transfers import TransferRegister
@@ -77,6 +78,8 @@ class ServedCell(Protocol):
     def journal(self) -> Journal: ...
     @property
     def inventory(self) -> Inventory: ...
+    @property
+    def policies(self) -> TenantPolicyBook: ...
     @property
     def places(self) -> Places: ...
     @property

@@ -9,15 +9,20 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from domicile.access.policies import PoliciesView, PolicyView
 from domicile.access.residency import ComponentView, ResidencyView
 from domicile.audit.events import AuditEntry
 from domicile.domain.documents import Collection, Passage
+from domicile.domain.marks import MOST_LABELS, NOBODY, Marking, Marks, Validity, label_set
+from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import Caller
+from domicile.domain.values import Classification
 from domicile.ingestion.progress import JobView
 from domicile.retrieval.library import DocumentPage, DocumentView
 
 #: A reference to a collection: its short name or its id.
 Reference = Annotated[str, Meta(min_length=1, max_length=64, description="A collection's short name or id")]
+_UNTIL = "The instant at which it stops to be valid"
 Limit = Annotated[int, Meta(ge=1, le=50, description="Passages to consider")]
 
 
@@ -35,6 +40,24 @@ class ProblemDetails(msgspec.Struct):
 class NewCollection(msgspec.Struct, forbid_unknown_fields=True):
     slug: Annotated[str, Meta(description="Lower-case letters, digits and hyphens, at most 64")]
     region: Annotated[str | None, Meta(description="Must be the cell's own, if given")] = None
+    classification: Annotated[str, Meta(description="Of new documents in it, as are all marks")] = Classification.INTERNAL.label
+    groups: Annotated[list[str], Meta(max_length=100, description="Groups that may read them; everyone if none")] = []
+    owner: Annotated[str | None, Meta(description="A login; whoever makes the collection if not given")] = None
+    labels: Annotated[list[str], Meta(max_length=MOST_LABELS, description="Short names")] = []
+    personal_data: Annotated[bool, Meta(description="Whether they hold personal data")] = False
+    valid_from: Annotated[str | None, Meta(description="A day or a time with a zone (ISO 8601)")] = None
+    valid_until: Annotated[str | None, Meta(description="The last day, or the time at which they stop to be valid")] = None
+
+    def marking(self) -> Marking:
+        """Raises ``CallerError`` for a value that cannot be."""
+        return Marking(
+            classification=Classification.parse(self.classification),
+            groups=tuple(self.groups),
+            owner=self.owner,
+            labels=label_set(self.labels),
+            personal_data=self.personal_data,
+            validity=Validity.parse(self.valid_from, self.valid_until),
+        )
 
 
 class SearchBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,6 +72,12 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
     conversation_id: UUID | None = None
     remember: Annotated[bool, Meta(description="Keep question and answer, encrypted, in the history")] = True
     limit: Limit = 8
+
+
+class TenantPoliciesBody(msgspec.Struct, forbid_unknown_fields=True):
+    text: Annotated[str, Meta(description="All of the tenant's own policies, in Cedar's syntax; empty for none")]
+    expected_version: Annotated[int, Meta(ge=0, le=2**31 - 2, description="The version that this one follows; 0 for the first")]
+    dry_run: Annotated[bool, Meta(description="Only check the text")] = False
 
 
 class TenantOut(msgspec.Struct):
@@ -76,9 +105,18 @@ class MeOut(msgspec.Struct):
 
 
 class CollectionOut(msgspec.Struct):
+    """``groups`` are ids here; ``owner`` is null where there is none. The marks are those of new documents in it."""
+
     id: UUID
     slug: str
     region: str
+    classification: str
+    groups: list[UUID]
+    owner: UUID | None
+    labels: list[str]
+    personal_data: bool
+    valid_from: datetime | None
+    valid_until: Annotated[datetime | None, Meta(description=_UNTIL)]
 
 
 class CollectionsOut(msgspec.Struct):
@@ -96,6 +134,11 @@ class DocumentOut(msgspec.Struct):
     classification: str
     region: str
     groups: list[str]
+    owner: UUID | None
+    labels: list[str]
+    personal_data: bool
+    valid_from: datetime | None
+    valid_until: Annotated[datetime | None, Meta(description=_UNTIL)]
     size_bytes: int
     created_at: datetime
 
@@ -177,7 +220,38 @@ class ResidencyOut(msgspec.Struct):
     cell_region: str
     access_region: Annotated[str, Meta(description="Where you are, as far as this cell can tell")]
     bundle_digest: str
+    policies_signed_by: Annotated[str | None, Meta(description="Id of the key they were verified with; null if none has to be")]
     components: list[ComponentOut]
+
+
+class PolicyOut(msgspec.Struct):
+    id: Annotated[str, Meta(description="The tenant's own begin with 'tenant/'")]
+    effect: str
+    reason: str
+    file: str
+    line: Annotated[int, Meta(description="Counted from 1")]
+    text: str
+
+
+class PoliciesOut(msgspec.Struct):
+    bundle_digest: Annotated[str, Meta(description="What decisions and receipts name")]
+    version: Annotated[int, Meta(description="Of the tenant's own policies; 0 if it never had any")]
+    in_force: Annotated[bool, Meta(description="False for a dry run, and for policies that no longer fit the platform's")]
+    platform: list[PolicyOut]
+    tenant: list[PolicyOut]
+    text: Annotated[str, Meta(description="The tenant's own policies, as they were written")]
+
+
+class PolicyVersionOut(msgspec.Struct):
+    version: int
+    digest: Annotated[str, Meta(description="SHA-256 of the text")]
+    principal_id: UUID
+    created_at: datetime
+    text: Annotated[str | None, Meta(description="Null in a list")] = None
+
+
+class PolicyVersionsOut(msgspec.Struct):
+    items: list[PolicyVersionOut]
 
 
 class AuditEventOut(msgspec.Struct):
@@ -221,7 +295,23 @@ def me_out(caller: Caller, cell_region: str) -> MeOut:
 
 
 def collection_out(collection: Collection) -> CollectionOut:
-    return CollectionOut(collection.id, collection.slug, collection.region.name)
+    marks = collection.marks
+    return CollectionOut(
+        id=collection.id,
+        slug=collection.slug,
+        region=collection.region.name,
+        classification=marks.classification.label,
+        groups=sorted(marks.groups),
+        owner=_owner(marks),
+        labels=sorted(marks.labels),
+        personal_data=marks.personal_data,
+        valid_from=marks.validity.starts,
+        valid_until=marks.validity.ends,
+    )
+
+
+def _owner(marks: Marks) -> UUID | None:
+    return None if marks.owner == NOBODY else marks.owner
 
 
 def document_out(view: DocumentView) -> DocumentOut:
@@ -236,6 +326,11 @@ def document_out(view: DocumentView) -> DocumentOut:
         classification=view.classification.label,
         region=view.region.name,
         groups=list(view.groups),
+        owner=_owner(view.marks),
+        labels=sorted(view.marks.labels),
+        personal_data=view.marks.personal_data,
+        valid_from=view.marks.validity.starts,
+        valid_until=view.marks.validity.ends,
         size_bytes=view.size_bytes,
         created_at=view.created_at,
     )
@@ -314,6 +409,7 @@ def residency_out(view: ResidencyView, access_region: str) -> ResidencyOut:
         cell_region=view.region,
         access_region=access_region,
         bundle_digest=view.bundle_digest,
+        policies_signed_by=view.signed_by or None,
         components=[component_out(each) for each in view.components],
     )
 
@@ -328,3 +424,23 @@ def component_out(view: ComponentView) -> ComponentOut:
         policies=list(view.policies),
         confined=view.confined,
     )
+
+
+def policies_out(view: PoliciesView) -> PoliciesOut:
+    return PoliciesOut(
+        bundle_digest=view.bundle_digest,
+        version=view.version,
+        in_force=view.in_force,
+        platform=[_policy_out(each) for each in view.platform],
+        tenant=[_policy_out(each) for each in view.tenant],
+        text=view.text,
+    )
+
+
+def _policy_out(view: PolicyView) -> PolicyOut:
+    return PolicyOut(view.id, view.effect, view.reason, view.file, view.line, view.text)
+
+
+def policy_version_out(noted: PolicyVersion) -> PolicyVersionOut:
+    text = noted.text if isinstance(noted, WrittenPolicies) else None
+    return PolicyVersionOut(noted.version, noted.digest, noted.principal_id, noted.created_at, text)

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import ELSEWHERE, HOME, caller, collection, document, principal, tenant, uid
-from tests.fakes.policy import shipped_bundle, shipped_decisions
+from tests.fakes.policy import shipped_bundle, shipped_in_force
 
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
@@ -30,7 +30,7 @@ def log() -> MemoryAuditLog:
 
 @pytest.fixture
 def gate(log: MemoryAuditLog) -> Gate:
-    return Gate(shipped_decisions(), log, FixedClock(), HOME)
+    return Gate(shipped_in_force(), log, FixedClock(), HOME)
 
 
 async def test_a_permitted_access_passes_and_is_left_to_be_recorded(gate: Gate, log: MemoryAuditLog) -> None:
@@ -61,7 +61,7 @@ async def test_a_refusal_is_explained_to_those_who_may_read_policies(gate: Gate,
     assert refusal.value.members["policies"] == ["guard-grant-tenant-wide"]
     assert refusal.value.members["reasons"] == [shipped_bundle().reasons["guard-grant-tenant-wide"]]
     with pytest.raises(Forbidden) as refusal:
-        await gate.require(auditor, Action.SEARCH_CREATE, TenantResource(tenant().id))
+        await gate.require(auditor, Action.TENANT_READ, TenantResource(tenant().id))
     assert (refusal.value.members["policies"], refusal.value.members["reasons"]) == ([], ["No policy permits it."])
     assert [event.policies for event in log.events] == [("guard-grant-tenant-wide",), ()]
 

@@ -13,6 +13,7 @@ from tests.fakes.people import HOME
 from tests.fakes.policy import LAPSED, decisions
 
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
 from domicile.access.standing import StandingFlows
 from domicile.access.transfers import Flow
 from domicile.audit.events import Outcome
@@ -31,7 +32,8 @@ class Border:
 
     def __init__(self, *flows: Flow) -> None:
         self.log, self.database, self.clock = MemoryAuditLog(), MemoryAccounts(), FixedClock()
-        gate = Gate(decisions(LYON, regions=LAPSED.replace("2025-03-13", "2025-03-14")), self.log, self.clock, HOME)
+        platform = decisions(LYON, regions=LAPSED.replace("2025-03-13", "2025-03-14"))
+        gate = Gate(PoliciesInForce(platform), self.log, self.clock, HOME)
         self.standing = StandingFlows(flows, database=self.database, gate=gate, clock=self.clock)  # type: ignore[arg-type]
 
     def wait_until_tomorrow(self) -> None:

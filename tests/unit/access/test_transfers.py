@@ -14,6 +14,7 @@ from tests.fakes.people import HOME, caller, principal, tenant
 from tests.fakes.policy import LAPSED, decisions
 
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
 from domicile.access.transfers import Flow, TransferRegister
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -33,7 +34,7 @@ MIA, OLAF = caller(), caller(principal("olaf", role=Role.AUDITOR))
 class Border:
     def __init__(self, regions: str | None = None) -> None:
         self.log, self.database, self.clock = MemoryAuditLog(), MemoryAccounts(), FixedClock()
-        gate = Gate(decisions(regions=regions), self.log, self.clock, HOME)
+        gate = Gate(PoliciesInForce(decisions(regions=regions)), self.log, self.clock, HOME)
         self.register = TransferRegister(database=self.database, gate=gate, clock=self.clock)  # type: ignore[arg-type]
 
     async def flows(self, who: Caller = MIA, flow: Flow = FLOW) -> None:

@@ -14,6 +14,7 @@ from tests.fakes.people import ELSEWHERE, HOME
 from tests.fakes.policy import LAPSED, decisions
 
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
 from domicile.access.transfers import TransferRegister
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -22,6 +23,8 @@ from domicile.domain.values import Region
 from domicile.generation.endpoint import Permitted, require_endpoint
 
 LYON = Region("eu-fr")
+#: Of a tenant whose data may flow there, too.
+ALLOWING = people.caller(of=people.tenant(allowing=[LYON, ELSEWHERE]))
 
 
 class Border:
@@ -29,12 +32,12 @@ class Border:
 
     def __init__(self, *components: Region, regions: str | None = None) -> None:
         self.log, self.database, clock = MemoryAuditLog(), MemoryAccounts(), FixedClock()
-        self.gate = Gate(decisions(*components, regions=regions), self.log, clock, HOME)
+        self.gate = Gate(PoliciesInForce(decisions(*components, regions=regions)), self.log, clock, HOME)
         self.transfers = TransferRegister(database=self.database, gate=self.gate, clock=clock)  # type: ignore[arg-type]
 
     async def require(self, model: Region, passages: Sequence[Region] = (HOME,)) -> Permitted:
         generator = ScriptedGenerator(region=model)
-        return await require_endpoint(self.gate, self.transfers, people.caller(), generator, passages)
+        return await require_endpoint(self.gate, self.transfers, ALLOWING, generator, passages)
 
 
 async def test_a_model_at_home_may_be_used() -> None:

@@ -70,8 +70,9 @@ def test_a_policy_that_fails_leaves_an_empty_scope(effect: str) -> None:
     assert admits(decisions.scope(MIA, Action.DOCUMENT_READ, HOME).tree, document())
 
 
-def test_what_cannot_be_compiled_for_one_caller_leaves_an_empty_scope() -> None:
-    """A residual that the checks at load did not foresee is not ignored."""
+def test_what_cannot_be_compiled_for_one_caller_leaves_an_empty_scope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A residual that the check at load did not foresee, should there be one, is not ignored."""
+    monkeypatch.setattr("domicile.policy.bundle.require_compilable", lambda *_: None)
     decisions = permitting(f'!(principal in Group::"{BOARD.id}") || resource.region like "eu-*"')
     assert decisions.decide(reading(DIRECTOR, document())).allowed
     assert decisions.scope(DIRECTOR, Action.DOCUMENT_READ, HOME).tree == Nothing()
@@ -97,8 +98,14 @@ def test_what_cannot_be_built_is_denied() -> None:
 
 
 def test_components_in_declared_regions_may_be_used() -> None:
-    """The cell's own region always, another one only if the operator declared it."""
-    abroad = Request(MIA, Action.ENDPOINT_USE, EndpointResource("model", "sglang", ELSEWHERE), HOME)
+    """The cell's own region always, another one only if the operator declared it and the tenant allows it."""
+    allowing = caller(of=tenant(allowing=[ELSEWHERE]))
+    assert (
+        not DecisionPoint(shipped_bundle(), [ELSEWHERE])
+        .decide(Request(MIA, Action.ENDPOINT_USE, EndpointResource("model", "sglang", ELSEWHERE), HOME))
+        .allowed
+    )
+    abroad = Request(allowing, Action.ENDPOINT_USE, EndpointResource("model", "sglang", ELSEWHERE), HOME)
     assert not DecisionPoint(shipped_bundle()).decide(abroad).allowed
     assert DecisionPoint(shipped_bundle(), [ELSEWHERE]).decide(abroad).allowed
 
@@ -195,7 +202,12 @@ def test_a_scope_follows_the_caller_at_once() -> None:
 def test_a_scope_says_where_it_comes_from() -> None:
     """The policies that shaped it and the digest of their bundle."""
     scope = shipped_decisions().scope(MIA, Action.DOCUMENT_READ, HOME)
-    assert scope.policies == ("guard-document-region", "guard-tenant", "member-documents")
+    assert scope.policies == (
+        "guard-document-region",
+        "guard-document-validity",
+        "guard-tenant",
+        "member-documents",
+    )
     assert scope.bundle_digest == shipped_bundle().digest
 
 

@@ -82,8 +82,6 @@ TELLING = [
     f'Group::"{FINANCE}" in resource.groups',
     'if resource.classification > 1 then resource.region == "eu-de" else resource.groups.isEmpty()',
 ]
-#: True for every caller, though Cedar cannot know that when it checks the policy.
-ANYHOW = '["session", "api-key", "job", "operator"].contains(context.method)'
 #: Conditions that compile and are the same for every document.
 CONSTANT = [
     "true",
@@ -97,10 +95,10 @@ CONSTANT = [
     f'resource.tenant in Tenant::"{str(ACME).upper()}"',
     f'resource.collection in Tenant::"{ACME}"',
     "principal.disabled",
-    f"{ANYHOW} || resource.classification + 1 > 2",
-    f"!({ANYHOW}) && resource.classification + 1 > 2",
-    f"if {ANYHOW} then true else resource.classification * 2 > 2",
-    f"if !({ANYHOW}) then resource.classification * 2 > 2 else false",
+    "resource is Document || resource.classification + 1 > 2",
+    "!(resource has groups) && resource.classification + 1 > 2",
+    "if resource.classification < 9 then true else resource.classification * 2 > 2",
+    "if resource is Collection then resource.classification * 2 > 2 else false",
 ]
 #: Conditions that no store's filter expresses.
 REFUSED = [

@@ -19,6 +19,7 @@ from domicile.adapters.db.documents import SqlDocuments
 from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
+from domicile.adapters.db.policies import SqlTenantPolicies
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.transaction import Transaction, transaction
 from domicile.adapters.db.transfers import SqlTransfers
@@ -32,6 +33,7 @@ from domicile.ports.repositories import (
     JobRepository,
     KeyRepository,
     PrincipalRepository,
+    TenantPolicyRepository,
     TenantRepository,
     TransferRepository,
 )
@@ -53,6 +55,7 @@ class SqlUnitOfWork:
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     transfers: TransferRepository
+    policies: TenantPolicyRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
@@ -70,6 +73,7 @@ class SqlUnitOfWork:
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
         self.transfers = SqlTransfers(open_)
+        self.policies = SqlTenantPolicies(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 

@@ -1,0 +1,96 @@
+"""Expressions in Cedar's JSON format: what they are made of, and how they are written.
+
+The format is that of https://docs.cedarpolicy.com/policies/json-format.html.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from domicile.policy.operands import Json, NotCompilable, only
+
+RESOURCE: Json = {"Var": "resource"}
+ARITHMETIC = frozenset({"+", "-", "*", "neg"})
+_CONNECTIVES = frozenset({"&&", "||", "!", "if-then-else"})
+_LEAVES = frozenset({"Value", "Var", "Slot", "unknown"})
+#: Names of an operator's arguments, in the order in which they are written.
+_ARGUMENTS = ("left", "right", "arg", "in", "if", "then", "else")
+
+
+def operands(expression: Json) -> Sequence[Json]:
+    """The expressions directly below, in the order in which they are written. Raises ``NotCompilable`` for no known form."""
+    operator, arguments = only(expression)
+    if operator in _LEAVES:
+        return ()
+    if operator == "Record":
+        return tuple(arguments.values())
+    if isinstance(arguments, list):  # a set, or the arguments of a function
+        return tuple(arguments)
+    found = tuple(arguments[name] for name in _ARGUMENTS if name in arguments)
+    if not found:
+        raise NotCompilable(f"'{operator}' is not known")
+    return found
+
+
+def walk(expression: Json) -> Iterator[Json]:
+    """The expression and everything below it, in the order in which their operators are written."""
+    waiting: list[tuple[Json, bool]] = [(expression, False)]
+    while waiting:
+        each, seen = waiting.pop()
+        if seen:
+            yield each
+            continue
+        below = operands(each)
+        first = 1 if _follows(each) else 0
+        order = [(part, False) for part in below[:first]] + [(each, True)] + [(part, False) for part in below[first:]]
+        waiting.extend(reversed(order))
+
+
+def _follows(expression: Json) -> bool:
+    """Whether the operator is written after its first operand."""
+    operator, arguments = only(expression)
+    return operator == "isEmpty" or (operator != "Record" and isinstance(arguments, dict) and "left" in arguments)
+
+
+def depth(expression: Json) -> int:
+    """How deeply expressions are nested in it; 1 for one that holds no other."""
+    deepest, level = 0, [expression]
+    while level:
+        deepest += 1
+        level = [below for each in level for below in operands(each)]
+    return deepest
+
+
+def size(condition: Json) -> int:
+    """How many tests a filter makes of it at most: a conditional comes to its condition twice. The depth must be bounded."""
+    operator, arguments = only(condition)
+    if operator not in _CONNECTIVES:
+        return 1
+    twice = size(arguments["if"]) if operator == "if-then-else" else 0
+    return twice + sum(map(size, operands(condition)))
+
+
+def calculates(policy: Json) -> bool:
+    """Whether there is arithmetic in any of its conditions, the one thing that may fail though the schema knows all types."""
+    return any(only(each)[0] in ARITHMETIC for condition in policy["conditions"] for each in walk(condition["body"]))
+
+
+def involves_resource(expression: Json) -> bool:
+    return any(each == RESOURCE for each in walk(expression))
+
+
+def written(expression: Json) -> str:
+    """The expression as an author would write it; what is longer than an operand is left out."""
+    match only(expression):
+        case "Var", str(name):
+            return name
+        case ".", {"left": left, "attr": str(name)}:
+            return f"{written(left)}.{name}"
+        case "Value", {"__entity": {"type": str(kind), "id": str(id_)}}:
+            return f"{kind}::{json.dumps(id_, ensure_ascii=False)}"
+        case "Value", value:
+            return json.dumps(value, ensure_ascii=False)
+        case "Set", list(members):
+            return f"[{', '.join(map(written, members))}]"
+    return "…"
