@@ -30,6 +30,8 @@ class Settings:
     component_regions: tuple[str, ...] = ()
     #: Folder of the Cedar policies; empty means those shipped with the package.
     policy_dir: Path | None = None
+    #: Ed25519 public keys in base64, comma-separated: policies have to be signed with one. Empty means nobody has to sign them.
+    policy_signers: tuple[str, ...] = ()
 
     #: Address to listen on.
     host: str = "127.0.0.1"
@@ -207,6 +209,14 @@ def _known(variable: str, names: Mapping[str, str]) -> bool:
     return variable in names or variable in _OTHER_NAMES or variable.startswith(_TEST_PREFIX)
 
 
+def _list(variable: str, text: str) -> tuple[str, ...]:
+    """A list that was given but names nothing is a mistake: for hosts and signers it would silently mean anybody."""
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not parts:
+        raise ConfigurationError(f"{variable} names nothing.", hint="Name something, or leave it unset.")
+    return parts
+
+
 def _convert(variable: str, text: str, kind: Any) -> object:
     try:
         if kind is int:
@@ -216,7 +226,7 @@ def _convert(variable: str, text: str, kind: Any) -> object:
         if kind is bool:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
         if kind == tuple[str, ...]:
-            return tuple(part.strip() for part in text.split(",") if part.strip())
+            return _list(variable, text)
         if kind in (Path, Path | None):
             return Path(text)
     except (KeyError, ValueError):

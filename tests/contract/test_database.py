@@ -10,14 +10,15 @@ from uuid import UUID
 
 import pytest
 from tests.fakes import people
-from tests.fakes.people import uid
+from tests.fakes.people import ELSEWHERE, HOME, uid
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.domain.conversations import Conversation, Exchange
-from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
 from domicile.domain.errors import AlreadyExists, DatabaseUnavailable, InvalidText, NotFound
-from domicile.domain.principals import ApiKey, Grant, Principal, Session
-from domicile.domain.values import Classification, Role
+from domicile.domain.marks import Marks, Validity
+from domicile.domain.principals import ApiKey, Grant, Principal, PrincipalKind, Session
+from domicile.domain.values import Classification, Region, Role
 from domicile.policy.scope import AllOf, Between, Everything, Field, Nothing, OneOf, RetrievalScope
 from domicile.ports.repositories import IdempotentReply, UnitOfWork, WrappedKey
 
@@ -26,7 +27,21 @@ ACME, GLOBEX = people.tenant("acme"), people.tenant("globex")
 HANDBOOK = people.collection("handbook", ACME)
 FINANCE, LEGAL = people.group("finance", ACME), people.group("legal", ACME)
 MIA = people.principal("mia", ACME, groups=[FINANCE.id, LEGAL.id])
+MARKS = Marks(
+    classification=Classification.CONFIDENTIAL,
+    groups=frozenset({FINANCE.id}),
+    owner=MIA.id,
+    labels=frozenset({"hr", "works-council"}),
+    personal_data=True,
+    validity=Validity.parse("2026-01-01", "2026-12-31"),
+)
 EVERYTHING = RetrievalScope(Everything(), (), "")
+
+
+def _marked(attributes: DocumentAttributes, marks: Marks) -> DocumentAttributes:
+    return DocumentAttributes.marked(
+        attributes.tenant_id, attributes.document_id, attributes.collection_id, attributes.region, marks
+    )
 
 
 def document(name: str = "leave-policy", *, version: int = 1, groups: tuple[UUID, ...] = (), **changes: object) -> Document:
@@ -237,6 +252,46 @@ class TestTenantsAndPeople:
         with pytest.raises(AlreadyExists):
             await unit.principals.add_group(replace(FINANCE, id=uid("other")))
 
+    async def test_whoever_is_in_a_group_is_in_those_that_it_is_in(self, unit: UnitOfWork) -> None:
+        """At any depth, by each way of finding a principal, and each group once where two ways lead to it."""
+        company, board = people.group("company", ACME), people.group("board", ACME)
+        for each in (company, board):
+            await unit.principals.add_group(each)
+        await unit.principals.nest_group(FINANCE.id, company.id)
+        await unit.principals.nest_group(LEGAL.id, company.id)
+        await unit.principals.nest_group(company.id, board.id)
+        nested = replace(MIA, groups=frozenset({FINANCE.id, LEGAL.id, company.id, board.id}))
+        assert await unit.principals.get(MIA.id) == nested
+        assert await unit.principals.by_login("mia") == (nested, "argon2-hash")
+        assert await unit.principals.of_tenant(ACME.id) == [nested]
+        assert set(await unit.principals.nested_groups(ACME.id)) == {
+            (FINANCE.id, company.id),
+            (LEGAL.id, company.id),
+            (company.id, board.id),
+        }
+        assert await unit.principals.nested_groups(GLOBEX.id) == []
+
+    async def test_groups_in_a_circle_are_found_once(self, unit: UnitOfWork) -> None:
+        """None should come about, but if one does, nobody waits for ever."""
+        await unit.principals.nest_group(FINANCE.id, LEGAL.id)
+        await unit.principals.nest_group(LEGAL.id, FINANCE.id)
+        assert await unit.principals.get(MIA.id) == MIA
+
+    async def test_a_service_is_given_as_one(self, unit: UnitOfWork) -> None:
+        """Nobody signs in as it."""
+        robot = replace(people.principal("robot", ACME), kind=PrincipalKind.SERVICE)
+        await unit.principals.add(robot, None)
+        assert await unit.principals.by_login("robot") == (robot, None)
+
+    async def test_a_tenants_regions_are_what_was_said_last(self, unit: UnitOfWork) -> None:
+        """Each list replaces the one before; a tenant that is not there has none."""
+        assert (await unit.tenants.get(ACME.id)).allowed_regions == frozenset()
+        for allowed in ({ELSEWHERE, HOME}, {ELSEWHERE}, frozenset[Region]()):
+            await unit.tenants.set_allowed_regions(ACME.id, frozenset(allowed))
+            assert (await unit.tenants.by_slug("acme")).allowed_regions == allowed
+        with pytest.raises(NotFound):
+            await unit.tenants.set_allowed_regions(uid("ghost"), frozenset())
+
     async def test_what_refers_to_nothing_is_not_found(self, unit: UnitOfWork) -> None:
         """Foreign keys are enforced."""
         with pytest.raises(NotFound):
@@ -330,6 +385,12 @@ class TestCollections:
         with pytest.raises(NotFound):
             await unit.collections.by_slug(GLOBEX.id, "handbook")
 
+    async def test_a_collection_keeps_its_marks(self, unit: UnitOfWork) -> None:
+        """All of what is said about it."""
+        marked = replace(people.collection("contracts", ACME), marks=MARKS)
+        await unit.collections.add(marked)
+        assert await unit.collections.get(ACME.id, marked.id) == marked
+
     async def test_a_slug_is_unique_within_its_tenant(self, unit: UnitOfWork) -> None:
         """And free in the next one."""
         await unit.collections.add(people.collection("handbook", GLOBEX))
@@ -345,6 +406,25 @@ class TestDocuments:
         assert await unit.documents.get(ACME.id, made.id) == made
         assert await unit.documents.by_source(ACME.id, HANDBOOK.id, made.source_digest) == made
         assert await unit.documents.by_source(ACME.id, HANDBOOK.id, b"?") is None
+
+    async def test_a_document_keeps_its_marks_and_a_new_version_changes_them(self, unit: UnitOfWork) -> None:
+        """All of them; labels that are gone are gone."""
+        first = document()
+        marked = replace(first, attributes=_marked(first.attributes, MARKS))
+        await unit.documents.publish(marked)
+        assert await unit.documents.get(ACME.id, marked.id) == marked
+        changed = replace(marked, attributes=_marked(first.attributes, replace(MARKS, labels=frozenset({"hr"}))))
+        await unit.documents.publish(changed)
+        assert await unit.documents.get(ACME.id, marked.id) == changed
+        assert await unit.documents.delete(ACME.id, marked.id) == changed
+
+    async def test_labels_and_groups_do_not_multiply_each_other(self, unit: UnitOfWork) -> None:
+        """A document in two groups with three labels is one document on a page."""
+        made = document(groups=(FINANCE.id, LEGAL.id))
+        made = replace(made, attributes=replace(made.attributes, labels=frozenset({"a", "b", "c"})))
+        await unit.documents.publish(made)
+        assert await unit.documents.list(EVERYTHING, limit=1) == [made]
+        assert await unit.documents.count(EVERYTHING) == 1
 
     async def test_another_tenant_finds_nothing(self, unit: UnitOfWork) -> None:
         """Not by id, not among many, not by source."""

@@ -14,6 +14,7 @@ from domicile.domain.documents import Collection
 from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound, PolicyChanged
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.values import Region
 from domicile.ports.repositories import WrappedKey
 
 
@@ -22,6 +23,7 @@ class Rows:
     tenants: dict[UUID, Tenant] = field(default_factory=dict)
     principals: dict[UUID, tuple[Principal, str | None]] = field(default_factory=dict)
     groups: dict[UUID, Group] = field(default_factory=dict)
+    nests: list[tuple[UUID, UUID]] = field(default_factory=list)
     api_keys: dict[bytes, ApiKey] = field(default_factory=dict)
     sessions: dict[bytes, Session] = field(default_factory=dict)
     collections: dict[UUID, Collection] = field(default_factory=dict)
@@ -90,6 +92,9 @@ class _Tenants:
     async def all(self) -> Sequence[Tenant]:
         return list(self.rows.tenants.values())
 
+    async def set_allowed_regions(self, tenant_id: UUID, regions: frozenset[Region]) -> None:
+        self.rows.tenants[tenant_id] = replace(await self.get(tenant_id), allowed_regions=regions)
+
 
 @dataclass
 class _Principals:
@@ -121,6 +126,12 @@ class _Principals:
 
     async def groups(self, tenant_id: UUID) -> Sequence[Group]:
         return [group for group in self.rows.groups.values() if group.tenant_id == tenant_id]
+
+    async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        self.rows.nests.append((group_id, parent_id))
+
+    async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
+        return [nest for nest in self.rows.nests if self.rows.groups[nest[0]].tenant_id == tenant_id]
 
 
 @dataclass

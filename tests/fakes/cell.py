@@ -50,6 +50,7 @@ from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.service import Answers
 from domicile.domain.errors import DomicileError
+from domicile.domain.marks import Marking
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
 from domicile.generation.extractive import ExtractiveGenerator
@@ -154,6 +155,7 @@ class MemoryCell:
         documents: dict[str, str],
         classification: Classification = Classification.INTERNAL,
         groups: Sequence[str] = (),
+        **marks: Any,
     ) -> list[UUID]:
         """Ingest the texts by their source paths into the collection, which is made if it is not there; gives their ids."""
         caller = await self.caller(login)
@@ -162,7 +164,9 @@ class MemoryCell:
         except DomicileError:
             where = await self.library.create_collection(caller, collection)
         uploads = [Upload(source, text.encode()) for source, text in documents.items()]
-        job = await self.intake.submit(caller, where.id, uploads, classification=classification, groups=groups)
+        job = await self.intake.submit(
+            caller, where.id, uploads, marking=Marking(classification=classification, groups=tuple(groups), **marks)
+        )
         await self.queue.join()
         view = await self.progress.get(caller, job.id)
         assert view.failed == 0, view
@@ -273,10 +277,10 @@ async def open_memory_cell(
         telemetry.close()
 
 
-async def populate(cell: MemoryCell) -> None:
+async def populate(cell: MemoryCell, allowing: frozenset[Region] = frozenset()) -> None:
     """Two tenants with their people and documents; ``acme`` has one that its member ``mia`` may not read."""
     for slug, people in _PEOPLE.items():
-        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME)
+        tenant = await cell.administration.create_tenant(slug, slug.title(), HOME, allowing)
         operator = cell.administration.operator_caller(tenant)
         await cell.administration.create_group(operator, "board")
         for login, (role, clearance, groups) in people.items():

@@ -9,13 +9,15 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.fakes.people import principal, uid
+from tests.fakes.people import NOON, principal, uid
 from tests.fakes.worlds import COLLECTIONS, GROUPS, REGIONS, TENANTS
 
 from domicile.domain.documents import DocumentAttributes
+from domicile.domain.marks import ALWAYS, FOREVER, NOBODY, Validity
 from domicile.domain.values import Classification
 from domicile.policy.scope import Field
 
@@ -50,6 +52,10 @@ _DOCUMENTS = _entities("Document", *(uid(f"document/{number}") for number in ran
 _GROUPS = _entities("Group", *(each.id for each in GROUPS))
 _USERS = _entities("User", *(principal(login, of).id for login in ("mia", "ben") for of in TENANTS))
 
+_LABELS = ("archive", "hr", "works-council")
+_TIMES = [int(NOON.timestamp()) + 60 * minutes for minutes in (-1, 0, 1)]
+_MOMENTS = ("context.now", "(context.now + 60)", *map(str, (0, -1, *_TIMES, _TIMES[0] + 1, FOREVER, FOREVER + 1)))
+
 #: Every field that a scope can test.
 ATTRIBUTES: Mapping[Field, Attribute] = {
     Field.DOCUMENT: Attribute("resource", "entity", _DOCUMENTS, places=(_TENANTS, _COLLECTIONS, _DOCUMENTS)),
@@ -66,7 +72,7 @@ ATTRIBUTES: Mapping[Field, Attribute] = {
             "context.access_region",
             '(if principal.disabled then "eu-fr" else context.cell_region)',
         ),
-        ("context.component_regions", "principal.grant.verbs"),
+        ("context.component_regions", "principal.tenant_regions"),
     ),
     Field.CLASSIFICATION: Attribute(
         "resource.classification",
@@ -74,16 +80,22 @@ ATTRIBUTES: Mapping[Field, Attribute] = {
         (*map(str, range(-1, 5)), "9223372036854775807", "principal.clearance", "(principal.clearance - 1)", "{it: 2}.it"),
     ),
     Field.GROUPS: Attribute("resource.groups", "set", _GROUPS, ("principal.groups",), members=("principal", *_GROUPS)),
+    Field.OWNER: Attribute("resource.owner", "entity", (*_USERS, "principal"), members=("principal", *_USERS)),
+    Field.LABELS: Attribute("resource.labels", "set", _texts(*_LABELS, "No Slug"), ("principal.grant.verbs",)),
+    Field.PERSONAL_DATA: Attribute("resource.personal_data", "flag", ("true", "false", "principal.disabled")),
+    Field.VALID_FROM: Attribute("resource.valid_from", "number", _MOMENTS),
+    Field.VALID_UNTIL: Attribute("resource.valid_until", "number", _MOMENTS),
 }
 
 #: What documents have, by the names of ``DocumentAttributes``; tenant and collection are chosen together.
 CHOICES: Mapping[str, Sequence[Any]] = {
     "region": REGIONS,
     "classification": list(Classification),
-    "groups": [
-        frozenset[Any](),
-        *(frozenset(each.id for each in GROUPS[first:last]) for first in range(6) for last in range(7)),
-    ],
+    "groups": [frozenset(each.id for each in GROUPS[first:last]) for first in range(6) for last in range(first, 7)],
+    "owner": [NOBODY, *(principal(login, of).id for login in ("mia", "ben") for of in TENANTS)],
+    "labels": [frozenset(_LABELS[first:last]) for first in range(3) for last in range(first, 4)],
+    "personal_data": [False, True],
+    "validity": [ALWAYS, *(Validity(*ends) for ends in combinations((0, *_TIMES, FOREVER), 2))],
 }
 
 #: Conditions on who asks, from where and how. They fold away, and decide which other conditions matter.
@@ -107,6 +119,9 @@ _ON_CALLERS = (
     'action in [Action::"document:read", Action::"document:delete"]',
     'context.verb like "document:*"',
     'context.access_jurisdiction == ""',
+    'context.purpose == "support"',
+    "context.strength >= 2",
+    'principal.kind == "user" && principal.tenant_regions.contains(context.cell_region)',
     "principal.tenant == principal.acting_in",
     f"{{it: principal.disabled}}.it || principal in {{it: {_GROUPS[1]}}}.it",
     '(if principal.disabled then principal.role else context.method) like "m*"',
@@ -122,6 +137,13 @@ NOT_COMPILABLE = (
     'resource.region like "eu-*"',
     'resource.collection.region == "eu-de"',
     "resource.tenant == resource.tenant",
+    "resource.valid_from + 60 < context.now",
+    "resource.valid_from < resource.valid_until",
+    "resource.owner.clearance <= principal.clearance",
+    "resource.labels.contains(resource.region)",
+    "[resource.personal_data].contains(true)",
+    f"resource.owner in {_GROUPS[0]}",
+    f'User::"u" in {_GROUPS[0]}',
     "resource.groups.containsAll(resource.groups)",
     "(if resource.region == context.cell_region then 1 else principal.clearance) >= resource.classification",
     "(if principal.disabled then principal else principal).clearance == resource.classification",
@@ -172,7 +194,7 @@ def _tests(of: Attribute) -> st.SearchStrategy[str]:
     found = []
     match of.kind:
         case "flag":
-            found = [st.just(path), *(values.map(form.format) for form in equality)]
+            found = [st.just(path), *(values.map(form.format) for form in equality), sets.map(f"{{}}.contains({path})".format)]
         case "set":
             both = [f"{path}.containsAny({{}})", f"{path}.containsAll({{}})", f"{{}}.containsAny({path})"]
             found = [st.just(f"{path}.isEmpty()"), values.map(f"{path}.contains({{}})".format)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from domicile.domain.documents import Collection, DocumentAttributes
@@ -10,6 +12,8 @@ from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Grou
 from domicile.domain.values import Classification, Region, Role
 
 HOME = Region("eu-de")
+#: When the callers' requests come.
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 ELSEWHERE = Region("us-va")
 
 
@@ -18,8 +22,8 @@ def uid(name: str) -> UUID:
     return uuid5(NAMESPACE_OID, name)
 
 
-def tenant(slug: str = "acme", region: Region = HOME) -> Tenant:
-    return Tenant(uid(f"tenant/{slug}"), slug, slug.title(), region)
+def tenant(slug: str = "acme", region: Region = HOME, allowing: Iterable[Region] = ()) -> Tenant:
+    return Tenant(uid(f"tenant/{slug}"), slug, slug.title(), region, frozenset(allowing))
 
 
 def group(slug: str = "finance", of: Tenant | None = None) -> Group:
@@ -58,7 +62,7 @@ def caller(
     owner = of or tenant()
     grant = Grant(None if verbs is None else frozenset(verbs), None if collections is None else frozenset(collections))
     credential = uid("credential") if method is AuthenticationMethod.API_KEY else None
-    return Caller(who or principal(of=owner), owner, method, grant, credential, request_id="request-1")
+    return Caller(who or principal(of=owner), owner, method, grant, credential, request_id="request-1", at=NOON)
 
 
 def document(
@@ -69,9 +73,17 @@ def document(
     region: Region = HOME,
     classification: Classification = Classification.INTERNAL,
     groups: Iterable[UUID] = (),
+    **further: Any,
 ) -> DocumentAttributes:
-    owner = of or tenant()
-    where = in_collection or collection(of=owner)
+    """``further`` are an owner, labels, personal data and a validity, as ``DocumentAttributes`` takes them."""
+    tenant_of = of or tenant()
+    where = in_collection or collection(of=tenant_of)
     return DocumentAttributes(
-        owner.id, uid(f"document/{owner.slug}/{name}"), where.id, region, classification, frozenset(groups)
+        tenant_of.id,
+        uid(f"document/{tenant_of.slug}/{name}"),
+        where.id,
+        region,
+        classification,
+        frozenset(groups),
+        **further,
     )

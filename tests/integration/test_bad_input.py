@@ -214,7 +214,7 @@ async def member_of(cell: Cell, slug: str) -> Caller:
 
 async def submitted(cell: Cell, caller: Caller, collection_id: UUID, name: str, content: bytes) -> UUID:
     uploads = [Upload(source=name, content=content)]
-    job = await cell.intake.submit(caller, collection_id, uploads, classification=None, groups=None, region=None)
+    job = await cell.intake.submit(caller, collection_id, uploads, region=None)
     return job.id
 
 
@@ -299,7 +299,7 @@ async def test_another_tenants_ids_do_not_exist(served: Served) -> None:
         lambda: cell.library.collection(stranger, str(served.collection_id)),
         lambda: cell.withdrawal.delete(stranger, served.document_id),
         lambda: cell.progress.get(stranger, served.job_id),
-        lambda: cell.intake.submit(stranger, served.collection_id, uploads, classification=None, groups=None, region=None),
+        lambda: cell.intake.submit(stranger, served.collection_id, uploads, region=None),
         lambda: cell.search.search(stranger, SearchQuery("leave", frozenset({served.collection_id}))),
     ]
     for attempt in attempts:
@@ -317,9 +317,7 @@ async def test_a_region_that_the_cell_is_not_in_is_named(served: Served) -> None
     uploads = [Upload(source="leave.md", content=TEXT.encode())]
     for attempt in (
         lambda: served.cell.library.create_collection(served.administrator, "american", "us-va"),
-        lambda: served.cell.intake.submit(
-            served.administrator, served.collection_id, uploads, classification=None, groups=None, region="us-va"
-        ),
+        lambda: served.cell.intake.submit(served.administrator, served.collection_id, uploads, region="us-va"),
     ):
         with pytest.raises(RegionRefused, match="us-va"):
             await attempt()

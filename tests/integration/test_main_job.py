@@ -91,9 +91,7 @@ async def ingest(cell: Cell, caller: Caller, collection_id: UUID) -> list[JobVie
     """The whole handbook, to the end; gives what became of each batch."""
     files = list(uploads())
     jobs = [
-        await cell.intake.submit(
-            caller, collection_id, files[start : start + BATCH], classification=None, groups=None, region=None
-        )
+        await cell.intake.submit(caller, collection_id, files[start : start + BATCH], region=None)
         for start in range(0, len(files), BATCH)
     ]
     views = []

@@ -15,7 +15,7 @@ from tests.fakes.policy import POLICIES
 from domicile.access.gate import Gate
 from domicile.adapters.identity.clock import SystemClock
 from domicile.audit.events import AuditEvent, Outcome
-from domicile.bootstrap.policies import load_bundle
+from domicile.bootstrap.policies import load_unverified
 from domicile.bootstrap.reload import PlatformReload
 from domicile.config import Settings
 from domicile.domain.actions import Action
@@ -60,7 +60,7 @@ async def test_new_policies_are_in_force_for_every_tenant(cell: MemoryCell, fold
     (folder / "more.cedar").write_text(STRICTER)
     assert await reload.reload()
     event = await newest(cell)
-    after = load_bundle(folder).digest
+    after = load_unverified(folder).digest
     assert (event.action, event.outcome, event.resource) == (Action.POLICY_WRITE, Outcome.PERMITTED, "policies:platform")
     assert (event.bundle_digest, dict(event.detail), event.tenant_id) == (before, {"after": after}, None)
     for login in ("ada", "gus"):

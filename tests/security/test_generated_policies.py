@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -137,5 +137,5 @@ def test_every_field_is_put_to_the_test() -> None:
 
 
 def test_documents_are_all_different() -> None:
-    """In what policies can tell them apart by; few have the same."""
-    assert len({(each.region, each.classification, each.groups, each.collection_id) for each in DOCUMENTS}) > 150
+    """In what policies can tell them apart by."""
+    assert len({replace(each, document_id=DOCUMENTS[0].document_id) for each in DOCUMENTS}) == len(DOCUMENTS)

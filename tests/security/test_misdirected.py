@@ -29,14 +29,14 @@ MISDIRECTED = "urn:domicile:problem:misdirected"
 async def cell(tmp_path: Path) -> AsyncIterator[MemoryCell]:
     """Besides what every such cell has: a tenant that is at home abroad, and a collection and a document that live there."""
     async with open_memory_cell(tmp_path) as made:
-        await populate(made)
+        await populate(made, allowing=frozenset({ABROAD}))
         await settle_abroad(made)
         yield made
 
 
 async def settle_abroad(cell: MemoryCell) -> None:
     admin = cell.administration
-    tenant = Tenant(UUID(int=1), "lyon", "Lyon", ABROAD)
+    tenant = Tenant(UUID(int=1), "lyon", "Lyon", ABROAD, frozenset({HOME}))
     async with cell.database.writing() as unit:
         await unit.tenants.add(tenant)
         await unit.collections.add(Collection(UUID(int=2), cell.people["mia"].tenant.id, "abroad", ABROAD))
@@ -44,6 +44,9 @@ async def settle_abroad(cell: MemoryCell) -> None:
     operator = admin.operator_caller(tenant)
     remi = await admin.create_user(operator, "remi", "Remi", Role.ADMINISTRATOR, Classification.RESTRICTED, (), PASSWORD)
     _, key = await admin.create_api_key(operator, remi.id, "test")
+    async with cell.database.writing() as unit:  # it has moved, and its data may not be here any more
+        await unit.tenants.set_allowed_regions(tenant.id, frozenset())
+        await unit.commit()
     cell.people["remi"] = Person(remi, tenant, key)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cedarpy
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from tests.fakes.worlds import COLLECTIONS, callers, documents, regions
 from domicile.domain.actions import Action
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.principals import Caller
-from domicile.domain.values import Classification, Region
+from domicile.domain.values import Classification, Region, Role
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
 from domicile.policy.request import Request
@@ -31,7 +33,7 @@ def likely_documents(draw: st.DrawFn, who: Caller) -> DocumentAttributes:
         return found
     where = draw(st.sampled_from([each.id for each in COLLECTIONS if each.tenant_id == who.tenant.id]))
     groups = draw(st.sampled_from([frozenset(), who.principal.groups, found.groups]))
-    return DocumentAttributes(who.tenant.id, found.document_id, where, Region("eu-de"), found.classification, groups)
+    return replace(found, tenant_id=who.tenant.id, collection_id=where, region=Region("eu-de"), groups=groups)
 
 
 @settings(max_examples=300, deadline=None)
@@ -68,6 +70,11 @@ def test_forbid_trumps_permit(who: Caller, found: DocumentAttributes, action: Ac
         assert not who.principal.disabled
         assert who.grant.verbs is None or action.value in who.grant.verbs
         assert who.grant.collections is None or found.collection_id in who.grant.collections
+        assert cell in who.tenant.regions
+        if action is Action.DOCUMENT_READ:
+            assert who.principal.role not in (Role.AUDITOR, Role.OPERATOR)
+            assert who.at is not None
+            assert found.validity.start <= int(who.at.timestamp()) // 60 * 60 < found.validity.end
     assert admits(OPENED.scope(who, action, cell).tree, found) == OPENED.decide(request).allowed
 
 

@@ -42,6 +42,14 @@ def test_a_malformed_value_is_refused_by_name(name: str, value: str) -> None:
         load_settings({**NEEDED, f"DOMICILE_{name}": value})
 
 
+@pytest.mark.parametrize("name", ["POLICY_SIGNERS", "ALLOWED_HOSTS"])
+@pytest.mark.parametrize("value", [",", " ", " , ,"])
+def test_a_list_that_names_nothing_is_refused(name: str, value: str) -> None:
+    """A template that was filled with nothing would silently mean any host, or policies that nobody signed."""
+    with pytest.raises(ConfigurationError, match=f"DOMICILE_{name} names nothing"):
+        load_settings({**NEEDED, f"DOMICILE_{name}": value})
+
+
 def test_the_command_line_goes_before_the_environment() -> None:
     """And an option that was not given overrides nothing."""
     settings = load_settings({**NEEDED, "DOMICILE_PORT": "9000"}, port=9001, host=None)

@@ -6,15 +6,17 @@ Every change commits together with its audit event.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from domicile.access.credentials import acceptable_password, login_name, new_api_key, stored_hash
 from domicile.access.gate import Gate
+from domicile.access.naming import group_ids
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
-from domicile.domain.errors import CallerError, NotFound, RegionRefused
-from domicile.domain.principals import ApiKey, AuthenticationMethod, Caller, Grant, Group, Principal, Tenant
+from domicile.domain.errors import AlreadyExists, CallerError, NotFound, RegionRefused
+from domicile.domain.principals import ApiKey, AuthenticationMethod, Caller, Grant, Group, Principal, PrincipalKind, Tenant
 from domicile.domain.values import Classification, Region, Role, clean_text, slug
 from domicile.policy.request import Decision, TenantResource
 from domicile.ports.clock import Clock
@@ -41,26 +43,62 @@ class Administration:
         self._clock = clock
 
     @staticmethod
-    def operator_caller(tenant: Tenant) -> Caller:
+    def operator_caller(tenant: Tenant, at: datetime | None = None) -> Caller:
         """Whoever runs a command on the machine itself, acting on that tenant."""
-        nobody = Principal(_OPERATOR_ID, tenant.id, "operator", "Operator", Role.MEMBER, Classification.PUBLIC)
-        return Caller(nobody, tenant, AuthenticationMethod.OPERATOR)
+        nobody = Principal(_OPERATOR_ID, tenant.id, "operator", "Operator", Role.OPERATOR, Classification.PUBLIC)
+        return Caller(nobody, tenant, AuthenticationMethod.OPERATOR, at=at)
 
     # --- The operator ----------------------------------------------------------------------------------------------------
-    async def create_tenant(self, slug_: str, name: str, region: Region) -> Tenant:
-        """A new tenant of this cell. Raises ``RegionRefused``, naming the region, for one that this cell is not in."""
-        tenant = Tenant(self._clock.new_id(), slug(slug_), _display(name), region)
-        caller, resource = self.operator_caller(tenant), TenantResource(tenant.id)
-        decision = await self._gate.require(caller, Action.TENANT_CREATE, resource)
-        if region != self._gate.cell_region:
-            await self._gate.record(caller, Action.TENANT_CREATE, resource, Outcome.DENIED, decision, reason="region-refused")
-            detail = f"This cell is in region '{self._gate.cell_region}' and does not serve region '{region}'."
-            raise RegionRefused(detail, region=region.name)
+    async def create_tenant(
+        self, slug_: str, name: str, region: Region, allowed_regions: frozenset[Region] = frozenset()
+    ) -> Tenant:
+        """A new tenant of this cell, at home in that region. Raises ``RegionRefused`` if it does not allow this cell's."""
+        tenant = Tenant(self._clock.new_id(), slug(slug_), _display(name), region, allowed_regions)
+        caller = self.operator_caller(tenant, self._clock.now())
+        await self._check_here(caller, tenant)
+        decision = await self._require(caller, Action.TENANT_CREATE)
         async with self._database.writing() as unit:
             await unit.tenants.add(tenant)
             await unit.audit.append(self._permitted(caller, Action.TENANT_CREATE, decision, tenant=tenant.id))
             await unit.commit()
         return tenant
+
+    async def allow_regions(self, tenant: Tenant, regions: frozenset[Region]) -> Tenant:
+        """The tenant with exactly those regions allowed beside its home. Raises as ``create_tenant``.
+
+        A running service goes by them within ``trusted.SECONDS_TRUSTED``.
+        """
+        changed = replace(tenant, allowed_regions=regions - {tenant.region})
+        caller = self.operator_caller(changed, self._clock.now())
+        await self._check_here(caller, changed)
+        decision = await self._require(caller, Action.TENANT_CREATE)
+        names = ",".join(sorted(each.name for each in changed.allowed_regions))
+        event = self._gate.event(
+            caller,
+            Action.TENANT_CREATE,
+            TenantResource(tenant.id),
+            Outcome.PERMITTED,
+            policies=decision.policies,
+            bundle_digest=decision.bundle_digest,
+            detail=(("allowed_regions", names),),
+        )
+        async with self._database.writing() as unit:
+            await unit.tenants.set_allowed_regions(tenant.id, changed.allowed_regions)
+            await unit.audit.append(event)
+            await unit.commit()
+        return changed
+
+    async def _check_here(self, caller: Caller, tenant: Tenant) -> None:
+        here, resource = self._gate.cell_region, TenantResource(tenant.id)
+        if here in tenant.regions:
+            return
+        (decision,) = self._gate.decide_each(caller, Action.TENANT_CREATE, [resource])
+        await self._gate.record(caller, Action.TENANT_CREATE, resource, Outcome.DENIED, decision, reason=RegionRefused.slug)
+        raise RegionRefused(
+            f"This cell is in region '{here}', and the tenant's data may only be in {_listed_regions(tenant.regions)}.",
+            hint=f"Use the cell of that region, or allow '{here}' for the tenant.",
+            region=tenant.region.name,
+        )
 
     async def tenant(self, slug_: str) -> Tenant:
         """The tenant of that slug, for a command on the machine itself; raises ``NotFound``. Holds nothing but its name."""
@@ -71,20 +109,51 @@ class Administration:
         """Every tenant of the cell, for a command on the machine itself. Each tenant's auditors can see that it was listed."""
         async with self._database.reading() as unit:
             found = await unit.tenants.all()
-        decided = [(each, await self._require(self.operator_caller(each), Action.TENANT_READ)) for each in found]
-        events = [self._permitted(self.operator_caller(each), Action.TENANT_READ, decision) for each, decision in decided]
+        now = self._clock.now()
+        callers = [self.operator_caller(each, now) for each in found]
+        decided = [(caller, await self._require(caller, Action.TENANT_READ)) for caller in callers]
+        events = [self._permitted(caller, Action.TENANT_READ, decision) for caller, decision in decided]
         await self._gate.append(*events)
-        return [each for each, _ in decided]
+        return found
 
     # --- People ----------------------------------------------------------------------------------------------------------
-    async def create_group(self, caller: Caller, slug_: str) -> Group:
+    async def create_group(self, caller: Caller, slug_: str, parents: Sequence[str] = ()) -> Group:
+        """A new group, within those ones (by slug): its members are in them, too."""
         decision = await self._require(caller, Action.MEMBER_CREATE)
+        above = await self._group_ids(caller.tenant.id, parents)
         group = Group(self._clock.new_id(), caller.tenant.id, slug(slug_))
         async with self._database.writing() as unit:
             await unit.principals.add_group(group)
+            for parent in sorted(above):
+                await unit.principals.nest_group(group.id, parent)
             await unit.audit.append(self._permitted(caller, Action.MEMBER_CREATE, decision, group=group.id))
             await unit.commit()
         return group
+
+    async def nest_group(self, caller: Caller, slug_: str, parent: str) -> None:
+        """From now on, whoever is in the group is in the parent, too. Raises ``CallerError`` if that would be a circle."""
+        decision = await self._require(caller, Action.MEMBER_CREATE)
+        (inner,) = await self._group_ids(caller.tenant.id, [slug_])
+        (outer,) = await self._group_ids(caller.tenant.id, [parent])
+        async with self._database.writing() as unit:
+            nests = await unit.principals.nested_groups(caller.tenant.id)
+            if inner in _upwards(outer, nests):
+                raise CallerError(
+                    f"The group '{slug(parent)}' is within '{slug(slug_)}' itself.", hint="Groups cannot be in a circle."
+                )
+            if (inner, outer) in nests:
+                raise AlreadyExists(f"The group '{slug(slug_)}' is in '{slug(parent)}' already.")
+            await unit.principals.nest_group(inner, outer)
+            await unit.audit.append(self._permitted(caller, Action.MEMBER_CREATE, decision, group=inner, parent=outer))
+            await unit.commit()
+
+    async def nested_groups(self, caller: Caller) -> Sequence[tuple[UUID, UUID]]:
+        """Each (group, parent) of the caller's tenant."""
+        decision = await self._require(caller, Action.MEMBER_CREATE)
+        async with self._database.reading() as unit:
+            found = await unit.principals.nested_groups(caller.tenant.id)
+        await self._listed(caller, Action.MEMBER_CREATE, decision, "nested_groups", len(found))
+        return found
 
     async def create_user(
         self,
@@ -95,12 +164,25 @@ class Administration:
         clearance: Classification,
         groups: Sequence[str] = (),
         password: str | None = None,
+        kind: PrincipalKind = PrincipalKind.USER,
     ) -> Principal:
-        """A new member of the caller's tenant, in those groups (by slug). Without a password it can only use API keys."""
+        """A new member of the caller's tenant, in those groups (by slug). Without a password it can only use API keys.
+
+        A service never has a password.
+        """
         decision = await self._require(caller, Action.MEMBER_CREATE)
+        if kind is PrincipalKind.SERVICE and password is not None:
+            raise CallerError("Nobody signs in as a service, so it has no password.", hint="Make it an API key.")
         memberships = await self._group_ids(caller.tenant.id, groups)
         principal = Principal(
-            self._clock.new_id(), caller.tenant.id, login_name(login), _display(display), role, clearance, memberships
+            id=self._clock.new_id(),
+            tenant_id=caller.tenant.id,
+            login=login_name(login),
+            display=_display(display),
+            role=role,
+            clearance=clearance,
+            groups=memberships,
+            kind=kind,
         )
         password_hash = None if password is None else await self._hasher.hash(acceptable_password(password))
         async with self._database.writing() as unit:
@@ -113,6 +195,8 @@ class Administration:
         """Also ends every session of that principal."""
         decision = await self._require(caller, Action.MEMBER_CREATE)
         principal = await self._member(caller, Action.MEMBER_CREATE, decision, principal_id)
+        if principal.kind is PrincipalKind.SERVICE:
+            raise CallerError("Nobody signs in as a service, so it has no password.", hint="Make it an API key.")
         password_hash = await self._hasher.hash(acceptable_password(password))
         async with self._database.writing() as unit:
             await unit.principals.set_password(principal.id, password_hash)
@@ -210,10 +294,7 @@ class Administration:
 
     async def _group_ids(self, tenant_id: UUID, slugs: Sequence[str]) -> frozenset[UUID]:
         async with self._database.reading() as unit:
-            known = {group.slug: group.id for group in await unit.principals.groups(tenant_id)}
-        if unknown := sorted(set(slugs) - known.keys()):
-            raise CallerError(f"There is no group '{slug(unknown[0])}'.", hint="Create the group first.")
-        return frozenset(known[each] for each in slugs)
+            return await group_ids(unit, tenant_id, slugs)
 
     async def collection_ids(self, caller: Caller, slugs: Sequence[str]) -> frozenset[UUID]:
         """The ids of those collections of the caller's tenant, to narrow a key to; raises ``NotFound``."""
@@ -251,6 +332,19 @@ class Administration:
         """Reads are recorded too, under the right that they need, before they are answered."""
         resource = TenantResource(caller.tenant.id)
         await self._gate.record(caller, action, resource, Outcome.PERMITTED, decision, detail=((f"listed_{what}", how_many),))
+
+
+def _upwards(group: UUID, nests: Sequence[tuple[UUID, UUID]]) -> set[UUID]:
+    """The group and every one that it is in."""
+    found, new = {group}, {group}
+    while new:
+        new = {parent for inner, parent in nests if inner in new} - found
+        found |= new
+    return found
+
+
+def _listed_regions(regions: frozenset[Region]) -> str:
+    return " and ".join(f"'{each.name}'" for each in sorted(regions))
 
 
 def _display(text: str) -> str:

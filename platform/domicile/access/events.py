@@ -47,6 +47,8 @@ def event_of(
     clock: Clock, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]
 ) -> AuditEvent:
     """The event of one access by an authenticated caller."""
+    if caller.purpose:
+        fields["detail"] = (*fields.get("detail", ()), ("purpose", caller.purpose))
     return AuditEvent(
         id=clock.new_id(),
         time=clock.now(),

@@ -15,6 +15,7 @@ Policies may change between two uses of the gate. Within one, decision, reasons 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
@@ -41,6 +42,10 @@ class Gate:
         self._log = log
         self._clock = clock
         self.cell_region = cell_region
+
+    def now(self) -> datetime:
+        """For callers that are no request: jobs, and the cell itself."""
+        return self._clock.now()
 
     def bundle_digest(self, tenant_id: UUID) -> str:
         """Of the policies that are in force for that tenant now."""
@@ -75,6 +80,11 @@ class Gate:
     async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""
         return self._in_force.of(caller.tenant.id).scope(caller, action, self.cell_region)
+
+    @property
+    def policies_signed_by(self) -> str:
+        """Id of the key that the policies in force were verified with; empty where no signature is required."""
+        return self._in_force.platform.bundle.signed_by
 
     def decide_each(self, caller: Caller, action: Action, resources: Sequence[Resource]) -> Sequence[Decision]:
         """The full decision for each resource: for hits that a scope already admitted, and for lists of what may show."""

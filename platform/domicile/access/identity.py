@@ -29,7 +29,7 @@ from domicile.access.trusted import Known, TrustedCredentials
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, CredentialExpired, DependencyError, NotAuthenticated, NotFound, TooManyAttempts
-from domicile.domain.principals import ApiKey, AuthenticationMethod, Caller, Grant, Principal, Session, Tenant
+from domicile.domain.principals import ApiKey, AuthenticationMethod, Caller, Grant, Principal, Session, Strength, Tenant
 from domicile.policy.request import OwnedResource
 from domicile.ports.clock import Clock
 from domicile.ports.identity import PasswordHasher
@@ -82,7 +82,7 @@ class Identity:
         await self._refuse_expired(known, token_hash, method, origin)
         if known.caller.credential_id:
             self._last_used[known.caller.credential_id] = self._clock.now()
-        return _from_origin(known.caller, origin)
+        return self._from_origin(known.caller, origin)
 
     async def sign_in(self, login: str, password: str, origin: Origin) -> SignedIn:
         """A new session. Raises ``NotAuthenticated`` or ``TooManyAttempts``, or ``Forbidden`` if policy refuses the session."""
@@ -108,7 +108,7 @@ class Identity:
         await self._refuse_expired(known, token_hash, AuthenticationMethod.SESSION, origin)
         if known.session is None:
             raise await self._refused(Refusal(AuthenticationMethod.SESSION, "unknown-session"), origin)
-        return _from_origin(known.caller, origin), known.session
+        return self._from_origin(known.caller, origin), known.session
 
     async def describe(self, caller: Caller) -> None:
         """Decide and record that a caller is told who they are. Raises ``Forbidden`` or ``AuditUnavailable``."""
@@ -166,6 +166,16 @@ class Identity:
             except DependencyError:
                 continue  # kept, and tried again at the next turn
 
+    def _from_origin(self, caller: Caller, origin: Origin) -> Caller:
+        return replace(
+            caller,
+            access_region=origin.access_region,
+            request_id=origin.request_id,
+            trace_id=origin.trace_id,
+            purpose=origin.purpose,
+            at=self._clock.now(),
+        )
+
     # --- API keys and sessions -------------------------------------------------------------------------------------------
     async def _known_key(self, token_hash: bytes, origin: Origin) -> Known:
         async with self._database.reading() as unit:
@@ -178,7 +188,7 @@ class Identity:
         principal, tenant = found
         if key.revoked_at is not None or principal.disabled:
             raise await self._refused(_about_key(key, "disabled" if principal.disabled else "revoked"), origin)
-        caller = Caller(principal, tenant, AuthenticationMethod.API_KEY, key.grant, key.id)
+        caller = Caller(principal, tenant, AuthenticationMethod.API_KEY, key.grant, key.id, strength=Strength.SINGLE)
         return self._trusted.trust(token_hash, Known(caller, key.expires_at))
 
     async def _known_session(self, token_hash: bytes, origin: Origin) -> Known:
@@ -187,7 +197,7 @@ class Identity:
             found = await _owner(unit, session.principal_id) if session else None
         if session is None or found is None or found[0].disabled:
             raise await self._refused(Refusal(AuthenticationMethod.SESSION, "unknown-session"), origin)
-        caller = Caller(*found, AuthenticationMethod.SESSION, Grant(), session_id(token_hash))
+        caller = Caller(*found, AuthenticationMethod.SESSION, Grant(), session_id(token_hash), strength=Strength.SINGLE)
         return self._trusted.trust(token_hash, Known(caller, session.expires_at, session))
 
     async def _refuse_expired(self, known: Known, token_hash: bytes, method: AuthenticationMethod, origin: Origin) -> None:
@@ -216,8 +226,10 @@ class Identity:
         token, now = new_token(), self._clock.now()
         token_hash = stored_hash(token)  # (3)
         session = Session(token_hash, principal.id, new_token(), now, now + self._session_lifetime)
-        known = Caller(principal, tenant, AuthenticationMethod.SESSION, Grant(), session_id(token_hash))
-        caller = _from_origin(known, origin)
+        known = Caller(
+            principal, tenant, AuthenticationMethod.SESSION, Grant(), session_id(token_hash), strength=Strength.SINGLE
+        )
+        caller = self._from_origin(known, origin)
         resource = OwnedResource("session", session_id(token_hash), tenant.id, principal.id)
         decision = await self._gate.require(caller, Action.SESSION_CREATE, resource)
         event = self._gate.event(
@@ -250,10 +262,6 @@ async def _owner(unit: UnitOfWork, principal_id: UUID) -> tuple[Principal, Tenan
 
 def _about_key(key: ApiKey, reason: str) -> Refusal:
     return Refusal(AuthenticationMethod.API_KEY, reason, f"apikey:{key.id}", key.tenant_id, key.id)
-
-
-def _from_origin(caller: Caller, origin: Origin) -> Caller:
-    return replace(caller, access_region=origin.access_region, request_id=origin.request_id, trace_id=origin.trace_id)
 
 
 def _login_or_none(text: str) -> str | None:

@@ -26,12 +26,14 @@ _EACH_IN_ALL = 300
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from. ``address`` is the client's IP address as far as it is trusted, empty if unknown."""
+    """Where a request comes from. ``address`` is the client's IP address as far as it is trusted, empty if unknown;
+    ``purpose`` is a short name, empty if none was given."""
 
     request_id: str
     trace_id: str
     access_region: str = "unknown"
     address: str = ""
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True)

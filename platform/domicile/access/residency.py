@@ -48,11 +48,15 @@ class ComponentView:
 
 @dataclass(frozen=True, slots=True)
 class ResidencyView:
-    """The cell's region, the digest of the policies that decided, and the components."""
+    """The cell's region, the digest of the policies that decided, and the components.
+
+    ``signed_by`` is the id of the key that those policies were verified with; empty where no signature is required.
+    """
 
     region: str
     bundle_digest: str
     components: tuple[ComponentView, ...]
+    signed_by: str
 
 
 Decide = Callable[[Sequence[Resource]], Sequence[Decision]]
@@ -90,4 +94,4 @@ class Inventory:
         decision = await self._gate.require(caller, Action.RESIDENCY_READ, tenant)
         await self._gate.record(caller, Action.RESIDENCY_READ, tenant, Outcome.PERMITTED, decision)
         shown = viewed(self._components, lambda each: self._gate.decide_each(self._cell, Action.ENDPOINT_USE, each))
-        return ResidencyView(self._gate.cell_region.name, decision.bundle_digest, shown)
+        return ResidencyView(self._gate.cell_region.name, decision.bundle_digest, shown, self._gate.policies_signed_by)

@@ -37,8 +37,8 @@ class Signposts:
         self._url_of = url_of
 
     async def require_home(self, caller: Caller, action: Action) -> None:
-        """Raise ``Misdirected`` if the caller's tenant is at home in another region than this cell's."""
-        if caller.tenant.region == self._gate.cell_region:
+        """Raise ``Misdirected`` if the caller's tenant is at home in another region and does not allow this cell's."""
+        if self._gate.cell_region in caller.tenant.regions:
             return
         await self._send_on(caller, action, TenantResource(caller.tenant.id), caller.tenant.region, _UNDECIDED)
 
@@ -47,7 +47,7 @@ class Signposts:
         async with self._database.reading() as unit:
             known = await unit.collections.of_tenant(caller.tenant.id)
         for each in _named(known, references):
-            await self._require_here(caller, action, CollectionResource(each.tenant_id, each.id, each.region))
+            await self._require_here(caller, action, CollectionResource.of(each))
 
     async def require_document(self, caller: Caller, action: Action, document_id: UUID) -> None:
         """Raise ``Misdirected`` if the document is known here to live in another region. Unknown ones are no matter of this."""

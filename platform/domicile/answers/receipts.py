@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,7 +102,7 @@ class PublishedKey(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
 
     @classmethod
     def of(cls, key: VerifyKey, cell: str = "", cell_region: str = "") -> PublishedKey:
-        return cls(cell=cell, cell_region=cell_region, key_id=key_id(key), public_key=_base64(key.raw))
+        return cls(cell=cell, cell_region=cell_region, key_id=key.id, public_key=key.text)
 
     @classmethod
     def parse(cls, text: str) -> PublishedKey:
@@ -112,7 +111,7 @@ class PublishedKey(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
             if not text.lstrip().startswith("{"):
                 return cls.of(VerifyKey(_bytes(text.strip())))
             published = msgspec.json.decode(text, type=cls)
-            if published.key_id != key_id(published.verify_key):
+            if published.key_id != published.verify_key.id:
                 raise ReceiptInvalid("The key does not have the id that is written beside it.", hint=_FETCH_KEY)
         except (msgspec.DecodeError, ValueError):
             raise ReceiptInvalid("What was given as the key is not an Ed25519 public key.", hint=_FETCH_KEY) from None
@@ -170,11 +169,6 @@ class Receipts:
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _FETCH_KEY = "Fetch the cell's key from /v1/receipts/key, or print it with 'domicile receipt key'."
-
-
-def key_id(key: VerifyKey) -> str:
-    """The SHA-256 of the key's 32 bytes, in hex."""
-    return hashlib.sha256(key.raw).hexdigest()
 
 
 def signed_bytes(statement: Statement) -> bytes:

@@ -248,7 +248,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         identity=identity,
         administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
         journal=Journal(log=base.audit_log, gate=gate),
-        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(region, clock)),
+        inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
         policies=TenantPolicyBook(database=store, gate=gate, in_force=base.in_force, refresh=base.refresh, clock=clock),
         reload=reload,
         places=known_places,

@@ -13,7 +13,7 @@ from domicile.access.gate import Gate
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.policies import TenantPolicyBook
-from domicile.access.residency import ComponentView
+from domicile.access.residency import ResidencyView
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -24,6 +24,7 @@ from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
+from domicile.bootstrap.signing import required_signers
 from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
 from domicile.config import Settings, load_settings, read_secret, resource_dir
 from domicile.domain.errors import ConfigurationError
@@ -43,12 +44,12 @@ class Office:
 
     async def operator(self, tenant_slug: str) -> Caller:
         """The operator, acting on that tenant; raises ``NotFound``."""
-        return self.administration.operator_caller(await self.administration.tenant(tenant_slug))
+        return self.administration.operator_caller(await self.administration.tenant(tenant_slug), SystemClock().now())
 
 
 def decision_point(settings: Settings) -> DecisionPoint:
-    """Policies of the cell, parsed and checked; raises ``PolicyInvalid``."""
-    return DecisionPoint(load_bundle(settings.policy_dir), component_regions(settings))
+    """Policies of the cell, verified, parsed and checked; raises ``PolicyInvalid``."""
+    return DecisionPoint(load_bundle(settings.policy_dir, required_signers(settings)), component_regions(settings))
 
 
 @asynccontextmanager
@@ -97,13 +98,15 @@ async def initialise_cell(settings: Settings) -> None:
     await upgrade_database(settings)
 
 
-def residency_inventory(settings: Settings | None = None) -> tuple[Region, list[ComponentView]]:
-    """The cell's region and where each of its components is, from the settings and policies alone: nothing is connected to.
+def residency_inventory(settings: Settings | None = None) -> ResidencyView:
+    """Where each of the cell's components is, from the settings and policies alone: nothing is connected to.
 
     Raises ``ResidencyViolation``, naming every component that may not be used.
     """
     settings = settings or load_settings()
-    return cell_region(settings), inventory(settings, decision_point(settings), SystemClock())
+    decisions = decision_point(settings)
+    shown = tuple(inventory(settings, decisions, SystemClock()))
+    return ResidencyView(cell_region(settings).name, decisions.bundle.digest, shown, decisions.bundle.signed_by)
 
 
 def require_cell(settings: Settings) -> None:

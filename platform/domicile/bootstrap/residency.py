@@ -84,9 +84,10 @@ def component_regions(settings: Settings) -> list[Region]:
     return [_region(name, "DOMICILE_COMPONENT_REGIONS") for name in settings.component_regions]
 
 
-def cell_caller(here: Region, clock: Clock) -> Caller:
+def cell_caller(settings: Settings, clock: Clock) -> Caller:
     """The cell itself, which lets data flow to its components on behalf of no tenant in particular."""
-    return Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", here))
+    declared = frozenset(component_regions(settings))
+    return Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", cell_region(settings), declared), clock.now())
 
 
 def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) -> None:
@@ -96,7 +97,7 @@ def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) 
     without a legal basis for what would flow there.
     """
     here = cell_region(settings)
-    caller = cell_caller(here, clock)
+    caller = cell_caller(settings, clock)
     today, book = clock.now().date(), decisions.bundle.regions
     faults = [fault for each in components(settings) for fault in _faults(each, here, decisions, caller)]
     faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
@@ -129,7 +130,7 @@ def inventory(settings: Settings, decisions: DecisionPoint, clock: Clock) -> lis
     """The live inventory, as ``domicile doctor`` shows it; raises as ``check_residency`` does."""
     check_residency(settings, decisions, clock)
     here = cell_region(settings)
-    caller = cell_caller(here, clock)
+    caller = cell_caller(settings, clock)
     found = placed(settings)
     answers = decisions.decide_many([Request(caller, Action.ENDPOINT_USE, each.resource, here) for each in found])
     return list(viewed(found, lambda _: answers))

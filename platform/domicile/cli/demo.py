@@ -97,6 +97,7 @@ async def _make_people(
 
 async def _ingest(cell: Cell, tenant: Tenant, described: dict[str, Any], folder: Path) -> None:
     """Ingest the sample documents as the tenant's administrator, with a key that is good for this only."""
+    from domicile.domain.marks import Marking
     from domicile.ingestion.intake import Upload
 
     operator = cell.administration.operator_caller(tenant)
@@ -109,7 +110,8 @@ async def _ingest(cell: Cell, tenant: Tenant, described: dict[str, Any], folder:
         target = await cell.library.collection(caller, collection["slug"])
         for (level, groups), files in _by_audience(collection["documents"]).items():
             uploads = [Upload(source=name, content=(folder / name).read_bytes()) for name in files]
-            jobs.append(await cell.intake.submit(caller, target.id, uploads, classification=level, groups=groups))
+            marking = Marking(classification=level, groups=groups)
+            jobs.append(await cell.intake.submit(caller, target.id, uploads, marking=marking))
     for job in jobs:
         async for _ in cell.progress.watch(caller, job.id):
             pass

@@ -12,7 +12,7 @@ from domicile.cli.output import AsJson, print_json, print_table
 from domicile.domain.actions import Action
 
 if TYPE_CHECKING:
-    from domicile.access.residency import ComponentView
+    from domicile.access.residency import ComponentView, ResidencyView
 
 
 @decides(Action.ENDPOINT_USE)
@@ -24,13 +24,27 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from domicile.bootstrap import residency_inventory
 
-    region, components = residency_inventory()
+    view = residency_inventory()
     if as_json:
-        print_json({"cell_region": region.name, "components": [msgspec.to_builtins(each) for each in components]})
+        print_json(_told(view))
         return
-    typer.echo(f"This cell is in {region}. It connects to nothing but this:")
+    typer.echo(f"Its policies have the digest {view.bundle_digest}, {_signed(view)}.")
+    typer.echo(f"This cell is in {view.region}. It connects to nothing but this:")
     columns = ("component", "address", "region", "what goes there", "decision", "policies", "other ways are closed by")
-    print_table(columns, [_row(each) for each in components])
+    print_table(columns, [_row(each) for each in view.components])
+
+
+def _told(view: ResidencyView) -> dict[str, object]:
+    return {
+        "cell_region": view.region,
+        "bundle_digest": view.bundle_digest,
+        "policies_signed_by": view.signed_by or None,
+        "components": [msgspec.to_builtins(each) for each in view.components],
+    }
+
+
+def _signed(view: ResidencyView) -> str:
+    return f"signed by key {view.signed_by}" if view.signed_by else "and nobody has to sign them (DOMICILE_POLICY_SIGNERS)"
 
 
 def _row(view: ComponentView) -> tuple[object, ...]:

@@ -42,12 +42,20 @@ def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders to walk.", exists=True)],
     tenant: Annotated[str, typer.Option(help="The tenant that the API key belongs to.")],
     collection: Annotated[str, typer.Option(help="The collection, by its short name or id.")],
+    *,
     classification: Annotated[
-        str | None, typer.Option(help="public, internal, confidential or restricted; internal if not given.")
+        str | None, typer.Option(help="public, internal, confidential or restricted; the collection's if not given.")
     ] = None,
     groups: Annotated[
-        str | None, typer.Option(help="Groups that may read them, comma-separated; everyone if not given.")
+        str | None, typer.Option(help="Groups that may read them, comma-separated; the collection's if not given.")
     ] = None,
+    label: Annotated[list[str] | None, typer.Option(help="A short name that policies can refer to; repeatable.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Login of whoever owns them; you if not given.")] = None,
+    personal_data: Annotated[
+        bool | None, typer.Option("--personal-data/--no-personal-data", help="Whether they hold personal data.")
+    ] = None,
+    valid_from: Annotated[str | None, typer.Option(help="First day on which they may be read (ISO 8601).")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="Last day on which they may be read (ISO 8601).")] = None,
     create: Annotated[bool, typer.Option("--create", help="Make the collection if there is none of that name.")] = False,
     url: Url = None,
     as_json: AsJson = False,
@@ -59,7 +67,15 @@ def ingest(
     if not walked:
         raise CallerError("There is no file at the given paths.", hint="Name at least one file, or a folder that holds some.")
     files = [(path, source) for path, source in walked if not _unsendable(path, source)]
-    form = {"classification": classification, "groups": [name.strip() for name in (groups or "").split(",") if name.strip()]}
+    form = {
+        "classification": classification,
+        "groups": [name.strip() for name in (groups or "").split(",") if name.strip()],
+        "labels": label,
+        "owner": owner,
+        "personal_data": None if personal_data is None else str(personal_data).lower(),
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+    }
     with connect(url) as http:
         _check_tenant(http, tenant)
         if create:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
+from typing import Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,6 +23,21 @@ class VerifyKey:
     def __post_init__(self) -> None:
         if len(self.raw) != KEY_BYTES:
             raise ValueError("an Ed25519 public key has 32 bytes")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key that ``text`` gives; raises ``ValueError``."""
+        return cls(base64.b64decode(text, validate=True))
+
+    @property
+    def text(self) -> str:
+        """The key in base64."""
+        return base64.b64encode(self.raw).decode()
+
+    @property
+    def id(self) -> str:
+        """The SHA-256 of the key's 32 bytes, in hex."""
+        return hashlib.sha256(self.raw).hexdigest()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
         """Whether the signature is this key's on exactly these bytes. Never raises."""

@@ -7,22 +7,26 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from domicile.domain.marks import ALWAYS, NOBODY, UNMARKED, Marks, Validity
 from domicile.domain.values import Classification, Region
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
+    """``marks`` are what its new documents get where nothing else is said."""
+
     id: UUID
     tenant_id: UUID
     slug: str
     region: Region
+    marks: Marks = UNMARKED
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentAttributes:
     """What policy decides a document by, and what both stores filter by. Opaque ids only: nothing here is content.
 
-    Empty ``groups`` means every principal of the tenant (within its clearance).
+    Empty ``groups`` means every principal of the tenant (within its clearance); ``owner`` is ``NOBODY`` where there is none.
     """
 
     tenant_id: UUID
@@ -31,6 +35,33 @@ class DocumentAttributes:
     region: Region
     classification: Classification
     groups: frozenset[UUID] = frozenset()
+    owner: UUID = NOBODY
+    labels: frozenset[str] = frozenset()
+    personal_data: bool = False
+    validity: Validity = ALWAYS
+
+    @classmethod
+    def marked(
+        cls, tenant_id: UUID, document_id: UUID, collection_id: UUID, region: Region, marks: Marks
+    ) -> DocumentAttributes:
+        """Those of a document in that place with those marks."""
+        return cls(
+            tenant_id,
+            document_id,
+            collection_id,
+            region,
+            marks.classification,
+            marks.groups,
+            marks.owner,
+            marks.labels,
+            marks.personal_data,
+            marks.validity,
+        )
+
+    @property
+    def marks(self) -> Marks:
+        """Everything that may be said about it; its place is not among them."""
+        return Marks(self.classification, self.groups, self.owner, self.labels, self.personal_data, self.validity)
 
 
 @dataclass(frozen=True, slots=True)

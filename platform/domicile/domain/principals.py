@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from uuid import UUID
 
 from domicile.domain.values import Classification, Region, Role
@@ -12,10 +12,18 @@ from domicile.domain.values import Classification, Region, Role
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
+    """``region`` is where it is at home; its data may also be in, and flow to, the ``allowed_regions``."""
+
     id: UUID
     slug: str
     name: str
     region: Region
+    allowed_regions: frozenset[Region] = frozenset()
+
+    @property
+    def regions(self) -> frozenset[Region]:
+        """Everywhere that its data may be."""
+        return self.allowed_regions | {self.region}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +33,14 @@ class Group:
     slug: str
 
 
+class PrincipalKind(StrEnum):
+    USER = "user"
+    SERVICE = "service"  # a program with API keys, which nobody signs in as
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user or service of one tenant. ``groups`` holds every group it is in."""
+    """A user or service of one tenant. ``groups`` holds every group it is in, those that its groups are in included."""
 
     id: UUID
     tenant_id: UUID
@@ -37,6 +50,7 @@ class Principal:
     clearance: Classification
     groups: frozenset[UUID] = frozenset()
     disabled: bool = False
+    kind: PrincipalKind = PrincipalKind.USER
 
 
 class AuthenticationMethod(StrEnum):
@@ -44,6 +58,15 @@ class AuthenticationMethod(StrEnum):
     SESSION = "session"
     JOB = "job"  # work that goes on after the request that asked for it
     OPERATOR = "operator"  # a command run on the machine itself, outside any tenant's roles
+
+
+class Strength(IntEnum):
+    """How surely somebody is who they say: the authenticator assurance levels of NIST SP 800-63B."""
+
+    NONE = 0  # nobody was asked: a command on the machine, a job
+    SINGLE = 1  # a password or an API key
+    MULTI = 2  # a second factor
+    HARDWARE = 3  # a second factor that is a device and cannot be phished
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +79,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes this request, and from where: what every use case is handed first."""
+    """Who makes this request, when, from where and what for: what every use case is handed first.
+
+    ``at`` is when the request came, for the whole of it, so that a scope and the decisions after it tell the same time. Without
+    it no document is valid. ``purpose`` is a short name that the caller gave, empty if none.
+    """
 
     principal: Principal
     tenant: Tenant
@@ -66,6 +93,9 @@ class Caller:
     access_region: str = "unknown"
     request_id: str = ""
     trace_id: str = ""
+    purpose: str = ""
+    strength: Strength = Strength.NONE
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,13 +53,20 @@ class Role(StrEnum):
     """What a principal is within its tenant."""
 
     MEMBER = "member"
+    CURATOR = "curator"  # brings documents in and takes out those that they own
     ADMINISTRATOR = "administrator"
-    AUDITOR = "auditor"
+    AUDITOR = "auditor"  # sees who did what, and no content
+    OPERATOR = "operator"  # runs the cell, and sees no content
+
+
+def is_slug(text: str) -> bool:
+    """Whether the text is a short lower-case name of letters, digits and hyphens."""
+    return _SLUG.fullmatch(text) is not None
 
 
 def slug(text: str) -> str:
     """The text itself if it is a short lower-case name (letters, digits, hyphens); raises ``CallerError`` otherwise."""
-    if not _SLUG.fullmatch(text):
+    if not is_slug(text):
         raise CallerError(f"'{text[:64]}' is not a valid name.", hint="Use lower-case letters, digits and hyphens.")
     return text
 

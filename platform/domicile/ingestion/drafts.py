@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
 from domicile.domain.documents import Collection, Document, DocumentAttributes, ItemState
-from domicile.domain.errors import AlreadyExists, CallerError, DocumentEmpty, DocumentTooLarge
-from domicile.domain.values import Classification, clean_text
+from domicile.domain.errors import AlreadyExists, CallerError, DocumentEmpty, DocumentTooLarge, Forbidden
+from domicile.domain.values import clean_text
+from domicile.ingestion.placement import Known, Placement
 
 #: Characters of a source path or URL.
 SOURCE_LENGTH = 1024
@@ -51,36 +52,6 @@ class IntakeLimits:
         return None if upload.content.strip() else DocumentEmpty()
 
 
-#: The attributes that versions of one document have or will have.
-Known = Set[DocumentAttributes]
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where documents go and how they are marked; None keeps the mark that a document has."""
-
-    collection: Collection
-    classification: Classification | None
-    groups: frozenset[UUID] | None
-
-    @property
-    def inherits(self) -> bool:
-        return self.classification is None or self.groups is None
-
-    def attributes(self, document_id: UUID, known: Known) -> DocumentAttributes:
-        """A new document is internal and open to its tenant. An unmarked new version never loosens what any other one has.
-
-        ``known`` holds the attributes of the published version and of those still to come. Which of these will be the last is
-        not certain yet, so the strictest of their marks is kept. Raises ``AlreadyExists`` where nobody is in the groups of all.
-        """
-        classification = self.classification
-        if classification is None:
-            classification = max((each.classification for each in known), default=Classification.INTERNAL)
-        groups = _shared_groups(known) if self.groups is None else self.groups
-        place = self.collection
-        return DocumentAttributes(place.tenant_id, document_id, place.id, place.region, classification, groups)
-
-
 @dataclass(slots=True)
 class Draft:
     """One file with its keyed digests. ``error`` says why it failed; a pending one is to be stored."""
@@ -90,9 +61,9 @@ class Draft:
     source_digest: bytes
     content_digest: bytes
     state: ItemState = ItemState.PENDING
-    error: CallerError | None = None
+    error: CallerError | Forbidden | None = None
 
-    def fail(self, error: CallerError) -> None:
+    def fail(self, error: CallerError | Forbidden) -> None:
         self.state, self.error = ItemState.FAILED, error
 
     def compare(self, published: Document | None, known: Known, placement: Placement) -> DocumentAttributes:
@@ -109,18 +80,6 @@ class Draft:
         ):
             self.state = ItemState.UNCHANGED
         return attributes
-
-
-def _shared_groups(known: Known) -> frozenset[UUID]:
-    """The groups that every version is open to; none stands for everyone, so that it must not come out of two that differ."""
-    limited = [each.groups for each in known if each.groups]
-    shared = frozenset.intersection(*limited) if limited else frozenset[UUID]()
-    if limited and not shared:
-        raise AlreadyExists(
-            "Versions of this document for other groups are still to be ingested, so its groups have to be named.",
-            hint="Name its groups, or send it again when they are done.",
-        )
-    return shared
 
 
 def is_published(published: Document, attributes: DocumentAttributes, content_digest: bytes) -> bool:

@@ -14,18 +14,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.naming import group_ids, owner_id
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
 from domicile.domain.documents import Collection, Document, DocumentAttributes, ItemState, Job, JobState
-from domicile.domain.errors import CallerError, NotFound, RegionRefused
+from domicile.domain.errors import Forbidden, NotFound, RegionRefused
+from domicile.domain.marks import NOTHING_SAID, Marking
 from domicile.domain.principals import Caller
-from domicile.domain.values import Classification, Region, clean_text
-from domicile.ingestion.drafts import Draft, IntakeLimits, Placement, Upload, draft_all
+from domicile.domain.values import Region
+from domicile.ingestion.drafts import Draft, IntakeLimits, Upload, draft_all
+from domicile.ingestion.placement import Placement
 from domicile.ingestion.spool import Spool
 from domicile.policy.request import CollectionResource, Decision
 from domicile.ports.blobs import BlobStore
@@ -35,6 +38,12 @@ from domicile.ports.keys import KeyRing
 from domicile.ports.repositories import Database, UnitOfWork
 
 __all__ = ["Intake", "IntakeLimits", "Upload"]
+
+
+_MARKS_HINT = "Give it marks that cover no more than you may read, or ask an administrator."
+
+
+Placed = Sequence[tuple[Draft, DocumentAttributes]]
 
 
 class Intake:
@@ -65,15 +74,14 @@ class Intake:
         collection_id: UUID,
         uploads: Sequence[Upload],
         *,
-        classification: Classification | None = None,
-        groups: Sequence[str] | None = None,
+        marking: Marking = NOTHING_SAID,
         region: str | None = None,
         reject_single: bool = False,
     ) -> Job:
         """The job, with an item for each upload in its order; items that need no work are finished already.
 
-        Without ``classification`` or ``groups`` a document keeps those that it has, or that its pending versions will have; a
-        new one is internal and open to the tenant.
+        What ``marking`` leaves out a document keeps as it is, or as its pending versions will be; a new one gets it from its
+        collection, and belongs to the caller.
         ``region``, if given, has to be where the collection is. With ``reject_single`` the only upload of a request raises
         what would otherwise be its item's failure. Raises ``Forbidden``, ``NotFound``, ``RegionRefused`` or ``CallerError``
         before anything is stored.
@@ -81,12 +89,13 @@ class Intake:
         self._limits.check_request(uploads)
         collection = await self._collection(caller, collection_id)
         decision = await self._decide(caller, collection, region)  # (1)
-        placement = Placement(collection, classification, await self._group_ids(caller, groups))
+        placement = await self._placement(caller, collection, marking)
         digest_key = await self._keys.digest_key(caller.tenant.id)
         drafts = await asyncio.to_thread(draft_all, uploads, collection, digest_key, self._limits)
+        placed = await self._placed(caller, placement, drafts)
         if reject_single and len(drafts) == 1 and drafts[0].error:
             raise drafts[0].error
-        job = await self._accept(caller, decision, placement, drafts)
+        job = await self._accept(caller, decision, placement, placed)
         if job.state is not JobState.DONE:
             await self._queue.enqueue(job.id, job.tenant_id)
         return job
@@ -109,7 +118,7 @@ class Intake:
             raise
 
     async def _decide(self, caller: Caller, collection: Collection, region: str | None) -> Decision:
-        resource = _resource(collection)
+        resource = CollectionResource.of(collection)
         decision = await self._gate.require(caller, Action.DOCUMENT_CREATE, resource)
         if region is not None and Region(region) != collection.region:
             await self._refuse(caller, resource, RegionRefused.slug)
@@ -124,21 +133,36 @@ class Intake:
             await unit.audit.append(event)
             await unit.commit()
 
-    async def _group_ids(self, caller: Caller, slugs: Sequence[str] | None) -> frozenset[UUID] | None:
-        if slugs is None:
-            return None
+    async def _placement(self, caller: Caller, collection: Collection, marking: Marking) -> Placement:
         async with self._database.reading() as unit:
-            known = {group.slug: group.id for group in await unit.principals.groups(caller.tenant.id)}
-        for slug in slugs:
-            if slug not in known:
-                raise CallerError(f"There is no group '{clean_text(slug)[:64]}'.", hint="Name groups of your own tenant.")
-        return frozenset(known[slug] for slug in slugs)
+            groups = None if marking.groups is None else await group_ids(unit, caller.tenant.id, marking.groups)
+            owner = None if marking.owner is None else await owner_id(unit, caller.tenant.id, marking.owner)
+        return Placement(
+            collection=collection,
+            submitter=caller.principal.id,
+            classification=marking.classification,
+            groups=groups,
+            owner=owner,
+            labels=marking.labels,
+            personal_data=marking.personal_data,
+            validity=marking.validity,
+        )
 
-    async def _accept(self, caller: Caller, decision: Decision, placement: Placement, drafts: Sequence[Draft]) -> Job:
+    async def _placed(self, caller: Caller, placement: Placement, drafts: Sequence[Draft]) -> Placed:
+        """Each draft with the attributes that it is to have; what may not be, or is there already, is settled by now."""
+        async with self._database.reading() as unit:
+            published, known = await _versions(unit, caller.tenant.id, [draft.document_id for draft in drafts])
+        placed = [
+            (draft, draft.compare(published.get(draft.document_id), known[draft.document_id], placement)) for draft in drafts
+        ]
+        await self._decide_each(caller, placed, known)  # (1)
+        return placed
+
+    async def _accept(self, caller: Caller, decision: Decision, placement: Placement, placed: Placed) -> Job:
         spool = Spool(blobs=self._blobs, keys=self._keys, clock=self._clock, tenant_id=caller.tenant.id)
         accepted = False
         try:
-            job = await self._spooled(caller, placement, drafts, spool)  # (2)
+            job = await self._spooled(caller, placement, placed, spool)  # (2)
             job = await self._record(caller, decision, placement, job, spool)  # (3)
             accepted = True
         finally:
@@ -146,12 +170,7 @@ class Intake:
                 await spool.discard()
         return job
 
-    async def _spooled(self, caller: Caller, placement: Placement, drafts: Sequence[Draft], spool: Spool) -> Job:
-        async with self._database.reading() as unit:
-            published, known = await _versions(unit, caller.tenant.id, [draft.document_id for draft in drafts])
-        placed = [
-            (draft, draft.compare(published.get(draft.document_id), known[draft.document_id], placement)) for draft in drafts
-        ]
+    async def _spooled(self, caller: Caller, placement: Placement, placed: Placed, spool: Spool) -> Job:
         job_id = self._clock.new_id()
         items = await spool.take(job_id, placed)
         pending = any(item.state is ItemState.PENDING for item in items)
@@ -165,12 +184,25 @@ class Intake:
             items=items,
         )
 
+    async def _decide_each(self, caller: Caller, placed: Placed, known: Mapping[UUID, set[DocumentAttributes]]) -> None:
+        """Fails what the caller may not bring in as it is marked, or may not replace as it was marked before."""
+        for draft, attributes in placed:
+            if draft.state is not ItemState.PENDING:
+                continue
+            resources = [attributes, *(known[draft.document_id] - {attributes})]
+            decisions = self._gate.decide_each(caller, Action.DOCUMENT_CREATE, resources)
+            for resource, decision in zip(resources, decisions, strict=True):
+                if not decision.allowed:
+                    await self._gate.record(caller, Action.DOCUMENT_CREATE, resource, Outcome.DENIED, decision)
+                    draft.fail(Forbidden("This document may not be brought in with these marks.", hint=_MARKS_HINT))
+                    break
+
     async def _record(self, caller: Caller, decision: Decision, placement: Placement, job: Job, spool: Spool) -> Job:
         counts = Counter(item.state.value for item in job.items)
         event = self._gate.event(
             caller,
             Action.DOCUMENT_CREATE,
-            _resource(placement.collection),
+            CollectionResource.of(placement.collection),
             Outcome.PERMITTED,
             documents=tuple(item.document_id for item in job.items if item.state is ItemState.PENDING),
             policies=decision.policies,
@@ -215,7 +247,3 @@ async def _versions(
     for attributes in (*(item.attributes for item in pending), *(document.attributes for document in published.values())):
         known[attributes.document_id].add(attributes)
     return published, known
-
-
-def _resource(collection: Collection) -> CollectionResource:
-    return CollectionResource(collection.tenant_id, collection.id, collection.region)

@@ -82,7 +82,8 @@ def on_test(expression: Json) -> Advice:
             instead = f"!{own}.containsAny([…]) with what it must not have"
             return Advice(f"'containsAll' asks whether {known} covers all of {own}", instead)
         case "in":
-            return Advice(f"'in' looks for what {own} is in, which no filter holds", f"{own} == {known}")
+            instead = f"{own} == principal, or […].contains({own})"
+            return Advice(f"'in' looks for what {own} is in, which no filter holds", instead)
     return Advice(f"'{operator}' on {own}", f"a test that a filter can make, of one of {_OWN}")
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from domicile.domain.values import Classification
-from domicile.policy.scope import AllOf, AnyOf, Between, Everything, Field, Intersects, Not, Nothing, OneOf, Scope
+from domicile.policy.scope import NUMBERS, AllOf, AnyOf, Between, Everything, Field, Intersects, Not, Nothing, OneOf, Scope
 
 
 def all_of(*parts: Scope) -> Scope:
@@ -66,8 +65,8 @@ def intersects(name: Field, *values: str) -> Scope:
 
 
 def between(name: Field, low: int | None, high: int | None) -> Scope:
-    """The interval cut to the classifications that there are, so that a store never meets a number that it cannot hold."""
-    lowest, highest = min(Classification), max(Classification)
+    """The interval cut to the values that there are, so that a store never meets a number that it cannot hold."""
+    lowest, highest = NUMBERS[name]
     low = None if low is None or low <= lowest else low
     high = None if high is None or high >= highest else high
     if (low is not None and low > highest) or (high is not None and high < lowest):

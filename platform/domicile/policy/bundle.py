@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from domicile.domain.values import Classification, Region, Role
 from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
 from domicile.policy.expressions import calculates
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, tells_time
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
@@ -32,6 +32,8 @@ class PolicyBundle:
     """What a decision point decides by. ``digest`` (SHA-256 in hex) names the exact texts in every decision's record."""
 
     digest: str
+    #: Id of the key whose signature of this digest was verified when it was loaded; empty where nobody's was required.
+    signed_by: str
     ids: frozenset[str]
     #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
     applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
@@ -45,6 +47,8 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
+    #: The kinds of request that a policy looks at the time for; all others are decided alike at any time.
+    timed: frozenset[tuple[Action, str]]
     #: What a tenant's own policies are checked against, and what they are added to.
     schema: cedarpy.Schema
     policies: Mapping[str, Policy]
@@ -59,15 +63,18 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
+        by_request = _by_request(parsed, parsed_schema)
         bundle = cls(
-            digest=_digest(schema, policies, regions),
+            digest=cls.digest_of(schema, policies, regions),
+            signed_by="",
             ids=frozenset(parsed),
-            applicable=_by_request(parsed, parsed_schema),
+            applicable=by_request,
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
             reasons=_reasons(parsed),
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
+            timed=frozenset(key for key in by_request if any(map(tells_time, applicable(parsed, *key).values()))),
             schema=parsed_schema,
             policies=parsed,
         )
@@ -89,6 +96,7 @@ class PolicyBundle:
             return self
         require_compilable(_on_documents(added.written, self.applicable), added.found)
         policies = {**self.policies, **added.policies}
+        timed = (key for key in self.applicable if any(map(tells_time, applicable(added.policies, *key).values())))
         bundle = replace(
             self,
             digest=_tenant_digest(self.digest, texts),
@@ -97,6 +105,7 @@ class PolicyBundle:
             reasons=_reasons(policies),
             sources={**self.sources, **added.sources},
             names_documents=self.names_documents or mentions(added.policies.values(), DOCUMENT),
+            timed=self.timed.union(timed),
             policies=policies,
         )
         PolicyBundle._probe(bundle, _on_documents(added.policies, self.applicable))
@@ -112,6 +121,11 @@ class PolicyBundle:
         """The actions and the caller's principal, for documents and other resources to be added to."""
         return self.actions.with_added_json_str(encode([principal_entity(caller)]))
 
+    @staticmethod
+    def digest_of(schema: str, policies: Mapping[str, str], regions: str = "") -> str:
+        """The digest that ``parse`` would give these texts, for a signature of them to be checked before they are parsed."""
+        return _digest(schema, policies, regions)
+
     def _probe(self, policies: Mapping[str, Policy]) -> None:
         """Make scopes for sample callers, to find policies that fail for some of them while nobody waits.
 
@@ -121,13 +135,15 @@ class PolicyBundle:
         self._try(policies, [first])
         self._try({id_: policy for id_, policy in policies.items() if calculates(policy)}, others)
 
-    def _try(self, policies: Mapping[str, Policy], callers: Sequence[Caller]) -> None:
-        for action in sorted(action for action, resource_type in self.applicable if resource_type == DOCUMENT):
-            tried = policy_set(applicable(policies, action, DOCUMENT))
-            for caller in callers if len(tried) else ():
+    def _try(self, policies: Mapping[str, Policy], callers: Iterable[Caller]) -> None:
+        actions = sorted(action for action, resource_type in self.applicable if resource_type == DOCUMENT)
+        sets = {each: policy_set(found) for each in actions if (found := applicable(policies, each, DOCUMENT))}
+        for caller in callers if sets else ():
+            entities = self.with_caller(caller)
+            for action, tried in sets.items():
                 request = partial_request(caller.principal, action.value, context(caller, action.value, _SAMPLE_REGION, ()))
                 try:
-                    residual_scope(tried, self.with_caller(caller), caller.principal, request)
+                    residual_scope(tried, entities, caller.principal, request)
                 except ScopeRefused as refusal:
                     raise self._failure(refusal, caller.principal) from refusal
 

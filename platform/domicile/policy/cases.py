@@ -1,13 +1,15 @@
 """Policy cases: requests with the decision that a bundle must come to, as they are written beside the policies.
 
 Unless a case says otherwise, its caller is a signed-in member of the tenant acme with clearance internal and no groups, and its
-resource lies in acme's collection handbook, in the cell's region eu-de. Names stand for ids: the same name, the same id.
+resource lies in acme's collection handbook, in the cell's region eu-de. Names stand for ids: the same name, the same id. The
+request comes at noon (UTC) on 15 January 2026.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -16,7 +18,8 @@ import msgspec
 from domicile.domain.actions import Action
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import CallerError, PolicyInvalid
-from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, Tenant
+from domicile.domain.marks import Marks, Validity, label_set
+from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Principal, PrincipalKind, Strength, Tenant
 from domicile.domain.values import Classification, Region, Role
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
@@ -31,6 +34,7 @@ from domicile.policy.request import (
 )
 
 HOME = Region("eu-de")
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 class WrittenCaller(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +47,12 @@ class WrittenCaller(msgspec.Struct, forbid_unknown_fields=True):
     access_region: str = "unknown"
     verbs: tuple[str, ...] | None = None
     collections: tuple[str, ...] | None = None
+    kind: PrincipalKind = PrincipalKind.USER
+    purpose: str = ""
+    strength: Strength = Strength.SINGLE
+    at: datetime = NOON
+    home: str = HOME.name
+    allowed_regions: tuple[str, ...] = ()
 
 
 class WrittenResource(msgspec.Struct, forbid_unknown_fields=True):
@@ -53,6 +63,10 @@ class WrittenResource(msgspec.Struct, forbid_unknown_fields=True):
     classification: str = "internal"
     groups: tuple[str, ...] = ()
     owner: Literal["self", "somebody"] = "somebody"
+    labels: tuple[str, ...] = ()
+    personal_data: bool = False
+    valid_from: str | None = None
+    valid_until: str | None = None
 
 
 class Case(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,11 +129,22 @@ def _decided(bundle: PolicyBundle, case: Case) -> Decision:
 def _caller(told: WrittenCaller) -> Caller:
     home, groups = _id("tenant", "acme"), frozenset(_id("group", slug) for slug in told.groups)
     clearance = Classification.parse(told.clearance)
-    principal = Principal(_id("principal", "self"), home, "self", "Self", told.role, clearance, groups, told.disabled)
+    who = _id("principal", "self")
+    principal = Principal(who, home, "self", "Self", told.role, clearance, groups, told.disabled, told.kind)
     verbs = None if told.verbs is None else frozenset(told.verbs)
     collections = None if told.collections is None else frozenset(_id("collection", "acme", slug) for slug in told.collections)
-    tenant = Tenant(_id("tenant", told.acting_in), told.acting_in, told.acting_in, HOME)
-    return Caller(principal, tenant, told.method, Grant(verbs, collections), access_region=told.access_region)
+    allowed = frozenset(map(Region, told.allowed_regions))
+    tenant = Tenant(_id("tenant", told.acting_in), told.acting_in, told.acting_in, Region(told.home), allowed)
+    return Caller(
+        principal,
+        tenant,
+        told.method,
+        Grant(verbs, collections),
+        access_region=told.access_region,
+        purpose=told.purpose,
+        strength=told.strength,
+        at=told.at,
+    )
 
 
 def _resource(told: WrittenResource) -> Resource:
@@ -129,14 +154,24 @@ def _resource(told: WrittenResource) -> Resource:
         case "tenant":
             return TenantResource(tenant)
         case "collection":
-            return CollectionResource(tenant, collection, region)
+            return CollectionResource(tenant, collection, region, _marks(told))
         case "document":
-            level, groups = Classification.parse(told.classification), frozenset(_id("group", slug) for slug in told.groups)
-            return DocumentAttributes(tenant, _id("document", told.tenant), collection, region, level, groups)
+            return DocumentAttributes.marked(tenant, _id("document", told.tenant), collection, region, _marks(told))
         case "endpoint":
             return EndpointResource("model", "sglang", region)
         case _:
             return OwnedResource(told.kind, _id(told.kind, told.tenant), tenant, _id("principal", told.owner))
+
+
+def _marks(told: WrittenResource) -> Marks:
+    return Marks(
+        classification=Classification.parse(told.classification),
+        groups=frozenset(_id("group", slug) for slug in told.groups),
+        owner=_id("principal", told.owner),
+        labels=label_set(told.labels),
+        personal_data=told.personal_data,
+        validity=Validity.parse(told.valid_from, told.valid_until),
+    )
 
 
 def _id(*names: str) -> UUID:

@@ -29,20 +29,20 @@ from domicile.policy.parsing import Policy
 from domicile.policy.positions import line_of
 from domicile.policy.predicates import KINDS
 from domicile.policy.residual import ResidualCompiler
-from domicile.policy.scope import Everything, Field, Nothing
+from domicile.policy.scope import NUMBERS, SETS, Everything, Field, Nothing
 from domicile.policy.sources import PolicySource
 
 _UNKNOWN: Json = {"unknown": [{"Value": "resource"}]}
 _ID = str(UUID(int=1))
 _TEXT: Json = {"Value": "sample"}
-_NUMBER: Json = {"Value": 1}
 #: What a document's field is compared with: a sample of its type, for a set of its members' type.
 _SAMPLES: Mapping[Field, Json] = {
     Field.REGION: _TEXT,
-    Field.CLASSIFICATION: _NUMBER,
+    Field.LABELS: _TEXT,
+    Field.PERSONAL_DATA: {"Value": True},
+    **{field: {"Value": 1} for field in NUMBERS},
     **{field: {"Value": {"__entity": {"type": kind, "id": _ID}}} for field, kind in KINDS.items()},
 }
-_SETS = frozenset({Field.GROUPS})
 _LOOKUPS = frozenset({".", "has", "in", "is", "getTag", "hasTag"})
 #: What can be looked into: the principal with its ancestors, the action, and records.
 _AT_HAND: Sequence[Json] = (
@@ -203,8 +203,8 @@ def _samples(test: Json, name: str, unknown: Json) -> Sequence[Json]:
     if operator == "in":
         return [member, *sets]
     if operator == "contains":
-        return [member] if name == "right" else [{"Set": [{"Set": []}]}] if field in _SETS else sets
-    return sets if field in _SETS else [member]
+        return [member] if name == "right" else [{"Set": [{"Set": []}]}] if field in SETS else sets
+    return sets if field in SETS else [member]
 
 
 def _require_parentless(test: Json) -> None:

@@ -25,7 +25,16 @@ from domicile.domain.documents import DocumentAttributes
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.bundle import PolicyBundle
-from domicile.policy.entities import DOCUMENT, cedar_request, context, encode, facts, resource_entity, resource_uid
+from domicile.policy.entities import (
+    DOCUMENT,
+    cedar_request,
+    context,
+    encode,
+    facts,
+    resource_entity,
+    resource_type,
+    resource_uid,
+)
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.request import CollectionResource, Decision, Request
 from domicile.policy.scope import Nothing, RetrievalScope
@@ -61,8 +70,8 @@ class DecisionPoint:
 
     def decide_many(self, requests: Sequence[Request]) -> list[Decision]:
         """The full decision of each request, in order. What policy cannot tell apart is decided once, and remembered."""
-        callers = {id(request.caller): facts(request.caller) for request in requests}
-        keys = [self._distinction(callers[id(request.caller)], request) for request in requests]
+        known_callers: dict[tuple[int, bool], Caller] = {}
+        keys = [self._distinction(self._facts(request, known_callers), request) for request in requests]
         known = {key: decision for key in keys if (decision := self._decided.get(key)) is not None}
         known |= self._decide_new({key: each for key, each in zip(keys, requests, strict=True) if key not in known})
         return [known[key] for key in keys]
@@ -85,12 +94,12 @@ class DecisionPoint:
 
     def scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
         """The documents on which the caller may perform the action, as a filter. Never raises; may admit nothing."""
-        return self._scope(facts(caller), action, cell_region)
+        return self._scope(facts(caller, timed=(action, DOCUMENT) in self.bundle.timed), action, cell_region)
 
     def _decide_alike(self, batch: Sequence[Request]) -> list[Decision]:
         """Decisions on one or more resources of one type, by one caller for one action."""
         first = batch[0]
-        policies = self.bundle.applicable.get((first.action, resource_uid(first.resource)["type"]))
+        policies = self.bundle.applicable.get((first.action, resource_type(first.resource)))
         if policies is None:
             return [self._denied()] * len(batch)  # (1)
         try:
@@ -113,11 +122,19 @@ class DecisionPoint:
 
     def _entities(self, batch: Sequence[Request]) -> cedarpy.Entities:
         """Raises ``ValueError`` if one document comes with two descriptions, of which at most one is true."""
-        known = self._with_caller(facts(batch[0].caller))
+        known = self._with_caller(facts(batch[0].caller, timed=False))
         return known.with_added_json_str(encode([resource_entity(each.resource) for each in batch]))
 
     def _context(self, caller: Caller, action: Action, cell_region: Region) -> str:
         return context(caller, action.value, cell_region, self._component_regions, self.bundle.regions)
+
+    def _facts(self, request: Request, known: dict[tuple[int, bool], Caller]) -> Caller:
+        """What is told of the caller to policies on that action; ``known`` spares making it again for each request."""
+        timed = (request.action, resource_type(request.resource)) in self.bundle.timed
+        key = (id(request.caller), timed)
+        if key not in known:
+            known[key] = facts(request.caller, timed=timed)
+        return known[key]
 
     def _distinction(self, caller: Caller, request: Request) -> _Key:
         """All that a policy of the bundle can tell requests apart by.
@@ -137,7 +154,7 @@ class DecisionPoint:
             return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
         try:
             request = partial_request(caller.principal, action.value, self._context(caller, action, cell_region))
-            entities = self._with_caller(caller)
+            entities = self._with_caller(facts(caller, timed=False))
             tree, shaping = residual_scope(policies, entities, caller.principal, request)
         except ScopeRefused as refusal:
             return RetrievalScope(Nothing(), refusal.policies, self.bundle.digest)  # (3)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
 
 from domicile.domain.documents import DocumentAttributes
+from domicile.domain.marks import Marks
 from domicile.domain.principals import Caller, Grant
 from domicile.domain.values import Region
 from domicile.policy.regions import RegionBook
@@ -20,20 +22,36 @@ Entity = dict[str, Any]
 
 DOCUMENT = "Document"
 _NO_REGIONS = RegionBook.empty()
-RESOURCE_TYPES = ("Tenant", "Collection", DOCUMENT, "Owned", "Endpoint")
+_TYPES: Mapping[type, str] = {
+    TenantResource: "Tenant",
+    CollectionResource: "Collection",
+    DocumentAttributes: DOCUMENT,
+    OwnedResource: "Owned",
+    EndpointResource: "Endpoint",
+}
+RESOURCE_TYPES = tuple(_TYPES.values())
 
 
-def facts(caller: Caller) -> Caller:
-    """The caller without what policy never sees, so that equal callers of different requests compare equal."""
-    return replace(caller, credential_id=None, request_id="", trace_id="")
+def facts(caller: Caller, *, timed: bool = True) -> Caller:
+    """The caller without what policy never sees, so that equal callers of different requests compare equal.
+
+    ``timed`` says whether a policy looks at the time; then requests of different minutes differ.
+    """
+    at = caller.at.replace(second=0, microsecond=0) if timed and caller.at else None
+    return replace(caller, credential_id=None, request_id="", trace_id="", at=at)
 
 
 def uid(kind: str, id_: UUID | str) -> Uid:
     return {"type": kind, "id": str(id_)}
 
 
+def resource_type(resource: Resource) -> str:
+    """One of ``RESOURCE_TYPES``."""
+    return _TYPES[type(resource)]
+
+
 def resource_uid(resource: Resource) -> Uid:
-    """The resource's type, one of ``RESOURCE_TYPES``, and its id."""
+    """The resource's type and its id."""
     match resource:
         case DocumentAttributes():
             return uid(DOCUMENT, resource.document_id)
@@ -58,6 +76,8 @@ def principal_entity(caller: Caller) -> Entity:
     attributes = {
         "tenant": _ref("Tenant", principal.tenant_id),
         "acting_in": _ref("Tenant", caller.tenant.id),
+        "tenant_regions": sorted(region.name for region in caller.tenant.regions),
+        "kind": principal.kind.value,
         "role": principal.role.value,
         "clearance": int(principal.clearance),
         "groups": _refs("Group", principal.groups),
@@ -90,8 +110,8 @@ def _description(resource: Resource) -> tuple[Mapping[str, Any], list[Uid]]:
             parents = [uid("Tenant", resource.tenant_id), uid("Collection", resource.collection_id)]
             return _document_attributes(resource), parents
         case CollectionResource():
-            tenant = _ref("Tenant", resource.tenant_id)
-            return {"tenant": tenant, "region": resource.region.name}, [uid("Tenant", resource.tenant_id)]
+            place = {"tenant": _ref("Tenant", resource.tenant_id), "region": resource.region.name}
+            return {**place, **_marks(resource.marks)}, [uid("Tenant", resource.tenant_id)]
         case TenantResource():
             return {}, []
         case OwnedResource():
@@ -108,8 +128,19 @@ def _document_attributes(document: DocumentAttributes) -> Mapping[str, Any]:
         "tenant": _ref("Tenant", document.tenant_id),
         "collection": _ref("Collection", document.collection_id),
         "region": document.region.name,
-        "classification": int(document.classification),
-        "groups": _refs("Group", document.groups),
+        **_marks(document.marks),
+    }
+
+
+def _marks(marks: Marks) -> Mapping[str, Any]:
+    return {
+        "classification": int(marks.classification),
+        "groups": _refs("Group", marks.groups),
+        "owner": _ref("User", marks.owner),
+        "labels": sorted(marks.labels),
+        "personal_data": marks.personal_data,
+        "valid_from": marks.validity.start,
+        "valid_until": marks.validity.end,
     }
 
 
@@ -133,8 +164,16 @@ def context(
             "access_region": caller.access_region,
             "cell_jurisdiction": book.jurisdiction(cell_region.name),
             "access_jurisdiction": book.jurisdiction(caller.access_region),
+            "purpose": caller.purpose,
+            "now": _minute(caller.at),
+            "strength": int(caller.strength),
         }
     )
+
+
+def _minute(at: datetime | None) -> int:
+    """The beginning of that minute in seconds since 1970; -1, when nothing is valid, where the time is not known."""
+    return -1 if at is None else int(at.timestamp()) // 60 * 60
 
 
 def cedar_request(request: Request, context_json: str) -> dict[str, Any]:

@@ -77,6 +77,24 @@ def mentions(policies: Iterable[Policy], entity_type: str) -> bool:
     return any(node.get("type") == entity_type and "id" in node for policy in policies for node in _objects(policy))
 
 
+def tells_time(policy: Policy) -> bool:
+    """Whether the policy may come out differently at another time: it reads ``context.now``, or the context as a whole."""
+    return any(_reads_time(condition["body"]) for condition in policy["conditions"])
+
+
+def _reads_time(node: object) -> bool:
+    match node:
+        case {".": {"left": {"Var": "context"}, "attr": name}}:
+            return bool(name == "now")
+        case {"Var": "context"}:
+            return True
+        case Mapping():
+            return any(map(_reads_time, node.values()))
+        case list():
+            return any(map(_reads_time, node))
+    return False
+
+
 def _validate(name: str, text: str, schema: cedarpy.Schema) -> None:
     result = cedarpy.validate_policies(text, schema)
     if result.validation_passed:

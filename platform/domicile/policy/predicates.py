@@ -9,24 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from uuid import UUID
 
+from domicile.domain.values import is_slug
 from domicile.policy.algebra import all_of, any_of, between, intersects, negation, one_of
 from domicile.policy.operands import ATTRIBUTES, Entity, NotCompilable, Operand, Unknown
-from domicile.policy.scope import Everything, Field, IsEmpty, Nothing, Scope
+from domicile.policy.scope import NUMBERS, SETS, Everything, Field, IsEmpty, Nothing, Scope
 
-#: The entity type that a field's values have; the others hold text (region) and numbers (classification).
-KINDS = {Field.DOCUMENT: "Document", Field.TENANT: "Tenant", Field.COLLECTION: "Collection", Field.GROUPS: "Group"}
+#: The entity type that a field's values have; the others hold text, numbers, or true and false.
+KINDS = {
+    Field.DOCUMENT: "Document",
+    Field.TENANT: "Tenant",
+    Field.COLLECTION: "Collection",
+    Field.GROUPS: "Group",
+    Field.OWNER: "User",
+}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def equals(left: Operand, right: Operand) -> Scope:
     match left, right:
-        case Unknown(Field.GROUPS), frozenset() if not right:
-            return IsEmpty(Field.GROUPS)
-        case Unknown(Field.CLASSIFICATION), int() if not isinstance(right, bool):
-            return between(Field.CLASSIFICATION, right, right)
+        case Unknown(field), frozenset() if field in SETS and not right:
+            return IsEmpty(field)
+        case Unknown(field), int() if field in NUMBERS and not isinstance(right, bool):
+            return between(field, right, right)
         case Unknown(Field.REGION), str():
             return one_of(Field.REGION, right)
-        case Unknown(Field.TENANT | Field.COLLECTION | Field.DOCUMENT as field), Entity(kind, id_):
+        case Unknown(Field.PERSONAL_DATA), bool():
+            return one_of(Field.PERSONAL_DATA, "true" if right else "false")
+        case Unknown(field), Entity(kind, id_) if field in KINDS and field not in SETS:
             return one_of(field, *_ids(field, kind, id_))
         case ((bool() | int() | str() | Entity() | frozenset()), Unknown()):
             return equals(right, left)
@@ -39,6 +48,16 @@ def _ids(field: Field, kind: str, id_: str) -> tuple[str, ...]:
         return (id_,) if kind == KINDS[field] and str(UUID(id_)) == id_ else ()
     except ValueError:
         return ()
+
+
+def _members(field: Field, element: Operand) -> tuple[str, ...]:
+    """The element as that set holds it, if the set can hold it at all."""
+    match field, element:
+        case Field.GROUPS, Entity(kind, id_):
+            return _ids(Field.GROUPS, kind, id_)
+        case Field.LABELS, str():
+            return (element,) if is_slug(element) else ()
+    raise NotCompilable("a set of the document cannot hold a value of that type")
 
 
 def _differs(left: Operand, right: Operand) -> Scope:
@@ -55,8 +74,8 @@ def within(field: Field, ancestor: Operand) -> Scope:
 
 def contains(container: Operand, element: Operand) -> Scope:
     match container, element:
-        case Unknown(Field.GROUPS), Entity(kind, id_):
-            return intersects(Field.GROUPS, *_ids(Field.GROUPS, kind, id_))
+        case Unknown(field), (str() | Entity()) if field in SETS:
+            return intersects(field, *_members(field, element))
         case frozenset(), Unknown():
             return any_of(*(equals(element, each) for each in container))
     raise NotCompilable("'contains' cannot be compiled for these operands")
@@ -71,15 +90,16 @@ def _contains_any(left: Operand, right: Operand) -> Scope:
 
 def _contains_all(left: Operand, right: Operand) -> Scope:
     match left, right:
-        case Unknown(Field.GROUPS), frozenset():
+        case Unknown(field), frozenset() if field in SETS:
             return all_of(*(contains(left, each) for each in right))
     raise NotCompilable("'containsAll' cannot be compiled for these operands")
 
 
 def is_empty(operand: Operand) -> Scope:
-    if operand != Unknown(Field.GROUPS):
-        raise NotCompilable("'isEmpty' needs the document's groups")
-    return IsEmpty(Field.GROUPS)
+    match operand:
+        case Unknown(field) if field in SETS:
+            return IsEmpty(field)
+    raise NotCompilable("'isEmpty' needs the document's groups or labels")
 
 
 def has(operand: Operand, attribute: object) -> Scope:
@@ -91,25 +111,32 @@ def has(operand: Operand, attribute: object) -> Scope:
 def _ordered(operator: str) -> Callable[[Operand, Operand], Scope]:
     def compare(left: Operand, right: Operand) -> Scope:
         match left, right:
-            case Unknown(Field.CLASSIFICATION), int() if not isinstance(right, bool):
-                return _bounded(operator, right)
-            case int(), Unknown(Field.CLASSIFICATION) if not isinstance(left, bool):
-                return _bounded(_MIRRORED[operator], left)
+            case Unknown(field), int() if field in NUMBERS and not isinstance(right, bool):
+                return _bounded(field, operator, right)
+            case int(), Unknown(field) if field in NUMBERS and not isinstance(left, bool):
+                return _bounded(field, _MIRRORED[operator], left)
         raise NotCompilable(f"'{operator}' cannot be compiled for these operands")
 
     return compare
 
 
-def _bounded(operator: str, limit: int) -> Scope:
+def _bounded(field: Field, operator: str, limit: int) -> Scope:
     match operator:
         case "<":
-            return between(Field.CLASSIFICATION, None, limit - 1)
+            return between(field, None, limit - 1)
         case "<=":
-            return between(Field.CLASSIFICATION, None, limit)
+            return between(field, None, limit)
         case ">":
-            return between(Field.CLASSIFICATION, limit + 1, None)
+            return between(field, limit + 1, None)
         case _:
-            return between(Field.CLASSIFICATION, limit, None)
+            return between(field, limit, None)
+
+
+def is_true(operand: Operand) -> Scope:
+    """An attribute that is a condition by itself."""
+    if operand != Unknown(Field.PERSONAL_DATA):
+        raise NotCompilable("it is not a condition")
+    return one_of(Field.PERSONAL_DATA, "true")
 
 
 BINARY: Mapping[str, Callable[[Operand, Operand], Scope]] = {

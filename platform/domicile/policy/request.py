@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domicile.domain.actions import Action
-from domicile.domain.documents import DocumentAttributes
+from domicile.domain.documents import Collection, DocumentAttributes
+from domicile.domain.marks import UNMARKED, Marks
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 
@@ -23,6 +24,11 @@ class CollectionResource:
     tenant_id: UUID
     collection_id: UUID
     region: Region
+    marks: Marks = UNMARKED
+
+    @classmethod
+    def of(cls, collection: Collection) -> CollectionResource:
+        return cls(collection.tenant_id, collection.id, collection.region, collection.marks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from domicile.policy.algebra import all_of, any_of, negation
 from domicile.policy.operands import Entity, Json, NotCompilable, Operand, Unknown, only, operand_of
-from domicile.policy.predicates import BINARY, KINDS, contains, equals, has, is_empty, within
-from domicile.policy.scope import Everything, Field, Nothing, Scope
+from domicile.policy.predicates import BINARY, KINDS, contains, equals, has, is_empty, is_true, within
+from domicile.policy.scope import SETS, Everything, Field, Nothing, Scope
 
 
 class ResidualCompiler:
@@ -43,8 +43,8 @@ class ResidualCompiler:
                 return self._connective(operator, arguments)
             case "if-then-else":
                 return self._conditional(arguments)
-            case "isEmpty":
-                return is_empty(operand_of(arguments["arg"]))
+            case "." | "isEmpty":
+                return is_true(operand_of(expression)) if operator == "." else is_empty(operand_of(arguments["arg"]))
             case "has":
                 return has(operand_of(arguments["left"]), arguments["attr"])
             case "is":
@@ -74,7 +74,7 @@ class ResidualCompiler:
 
     def _is(self, arguments: Json) -> Scope:
         match operand_of(arguments["left"]):
-            case Unknown(Field.TENANT | Field.COLLECTION | Field.DOCUMENT as field):
+            case Unknown(field) if field in KINDS and field not in SETS:
                 if arguments["entity_type"] != KINDS[field]:
                     return Nothing()
             case _:

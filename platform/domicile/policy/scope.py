@@ -6,11 +6,14 @@ and the empty alternative ``AnyOf(())`` admits nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
 from domicile.domain.documents import DocumentAttributes
+from domicile.domain.marks import FOREVER
+from domicile.domain.values import Classification
 
 
 class Field(StrEnum):
@@ -22,6 +25,21 @@ class Field(StrEnum):
     REGION = "region"
     CLASSIFICATION = "classification"
     GROUPS = "groups"
+    OWNER = "owner"
+    LABELS = "labels"
+    PERSONAL_DATA = "personal_data"
+    VALID_FROM = "valid_from"
+    VALID_UNTIL = "valid_until"
+
+
+#: The fields that hold any number of values; every other one holds exactly one.
+SETS = frozenset({Field.GROUPS, Field.LABELS})
+#: The least and the greatest value of each field of numbers.
+NUMBERS = {
+    Field.CLASSIFICATION: (int(min(Classification)), int(max(Classification))),
+    Field.VALID_FROM: (0, FOREVER),
+    Field.VALID_UNTIL: (0, FOREVER),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +54,7 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """A single-valued text field (tenant, document, collection, region) has one of these values. No values: admits nothing."""
+    """A field of one text (an id, the region, ``true`` or ``false``) has one of these values. No values: admits nothing."""
 
     field: Field
     values: frozenset[str]
@@ -44,7 +62,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """``CLASSIFICATION`` lies in the closed interval; ``None`` leaves that side open."""
+    """A field of ``NUMBERS`` lies in the closed interval; ``None`` leaves that side open."""
 
     field: Field
     low: int | None = None
@@ -53,7 +71,7 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Intersects:
-    """``GROUPS`` shares at least one value with these. No values: admits nothing."""
+    """A field of ``SETS`` shares at least one value with these. No values: admits nothing."""
 
     field: Field
     values: frozenset[str]
@@ -61,7 +79,7 @@ class Intersects:
 
 @dataclass(frozen=True, slots=True)
 class IsEmpty:
-    """``GROUPS`` holds no value."""
+    """A field of ``SETS`` holds no value."""
 
     field: Field
 
@@ -98,22 +116,37 @@ class RetrievalScope:
 
 
 def field_values(document: DocumentAttributes, name: Field) -> frozenset[str]:
-    """The values of one field as the stores hold them: ids as canonical UUID text, the region by name."""
+    """The values of one field as text: ids as UUIDs, the region by name, numbers in decimal, ``true`` or ``false``."""
+    if name in NUMBERS:
+        return frozenset({str(number(document, name))})
     match name:
-        case Field.TENANT:
-            return frozenset({str(document.tenant_id)})
-        case Field.DOCUMENT:
-            return frozenset({str(document.document_id)})
-        case Field.COLLECTION:
-            return frozenset({str(document.collection_id)})
-        case Field.REGION:
-            return frozenset({document.region.name})
-        case Field.CLASSIFICATION:
-            return frozenset({str(int(document.classification))})
         case Field.GROUPS:
             return frozenset(str(group) for group in document.groups)
+        case Field.LABELS:
+            return document.labels
         case _:
-            assert_never(name)
+            return frozenset({_TEXTS[name](document)})
+
+
+_TEXTS: Mapping[Field, Callable[[DocumentAttributes], str]] = {
+    Field.TENANT: lambda document: str(document.tenant_id),
+    Field.DOCUMENT: lambda document: str(document.document_id),
+    Field.COLLECTION: lambda document: str(document.collection_id),
+    Field.REGION: lambda document: document.region.name,
+    Field.OWNER: lambda document: str(document.owner),
+    Field.PERSONAL_DATA: lambda document: "true" if document.personal_data else "false",
+}
+
+
+def number(document: DocumentAttributes, name: Field) -> int:
+    """The value of a field of ``NUMBERS``."""
+    match name:
+        case Field.VALID_FROM:
+            return document.validity.start
+        case Field.VALID_UNTIL:
+            return document.validity.end
+        case _:
+            return int(document.classification)
 
 
 def admits(scope: Scope, document: DocumentAttributes) -> bool:
@@ -125,9 +158,9 @@ def admits(scope: Scope, document: DocumentAttributes) -> bool:
             return False
         case OneOf(name, values) | Intersects(name, values):
             return not values.isdisjoint(field_values(document, name))
-        case Between(_, low, high):
-            level = int(document.classification)
-            return (low is None or low <= level) and (high is None or level <= high)
+        case Between(name, low, high):
+            value = number(document, name)
+            return (low is None or low <= value) and (high is None or value <= high)
         case IsEmpty(name):
             return not field_values(document, name)
         case AllOf(parts):

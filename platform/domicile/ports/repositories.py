@@ -17,6 +17,7 @@ from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
 
 #: How long a reply is kept at least for whoever sends the same write again: longer than any client retries.
@@ -38,14 +39,18 @@ class TenantRepository(Protocol):
 
     async def all(self) -> Sequence[Tenant]: ...
 
+    async def set_allowed_regions(self, tenant_id: UUID, regions: frozenset[Region]) -> None:
+        """Raises ``NotFound``."""
+        ...
+
 
 class PrincipalRepository(Protocol):
     async def add(self, principal: Principal, password_hash: str | None) -> None:
-        """Logins are unique within the cell; raises ``AlreadyExists``. Stores the group memberships too."""
+        """Logins are unique within the cell; raises ``AlreadyExists``. ``groups`` are those that it is made a member of."""
         ...
 
     async def get(self, principal_id: UUID) -> Principal:
-        """With its groups; raises ``NotFound``."""
+        """With its groups, and the groups that these are in; raises ``NotFound``."""
         ...
 
     async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
@@ -61,6 +66,14 @@ class PrincipalRepository(Protocol):
     async def add_group(self, group: Group) -> None: ...
 
     async def groups(self, tenant_id: UUID) -> Sequence[Group]: ...
+
+    async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        """Whoever is in the group is in the parent, too. The caller owes that no circle comes of it."""
+        ...
+
+    async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
+        """Each (group, parent) of the tenant."""
+        ...
 
 
 class CredentialRepository(Protocol):

@@ -28,7 +28,7 @@ async def visible_collections(database: Database, gate: Gate, caller: Caller) ->
     """The tenant's collections that the caller may list, by slug."""
     async with database.reading() as unit:
         collections = sorted(await unit.collections.of_tenant(caller.tenant.id), key=lambda each: each.slug)
-    resources = [CollectionResource(each.tenant_id, each.id, each.region) for each in collections]
+    resources = [CollectionResource.of(each) for each in collections]
     decisions = gate.decide_each(caller, Action.COLLECTION_LIST, resources)
     return [each for each, decision in zip(collections, decisions, strict=True) if decision.allowed]
 

@@ -13,12 +13,14 @@ from datetime import datetime
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.naming import group_ids, owner_id
 from domicile.audit.events import Outcome
 from domicile.crypto.context import Part
 from domicile.crypto.envelope import unseal
 from domicile.domain.actions import Action
 from domicile.domain.documents import Collection, Document, DocumentTitle
 from domicile.domain.errors import CallerError, DomicileError, NotFound, RegionRefused
+from domicile.domain.marks import ALWAYS, NOTHING_SAID, UNMARKED, Marking, Marks
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Region, slug
 from domicile.policy.request import CollectionResource, Decision, Resource, TenantResource
@@ -42,11 +44,15 @@ class DocumentView:
     collection_id: UUID
     version_id: UUID
     title: DocumentTitle
-    classification: Classification
+    marks: Marks
     region: Region
     groups: tuple[str, ...]
     size_bytes: int
     created_at: datetime
+
+    @property
+    def classification(self) -> Classification:
+        return self.marks.classification
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +87,26 @@ class Library:
         wanted = id_or_slug.lower() if _UUID.fullmatch(id_or_slug) else None
         for each in visible:
             if each.slug == id_or_slug or str(each.id) == wanted:
-                await self._permitted(caller, Action.COLLECTION_LIST, _resource(each))
+                await self._permitted(caller, Action.COLLECTION_LIST, CollectionResource.of(each))
                 return each
         raise await self._absent(caller, Action.COLLECTION_LIST)
 
-    async def create_collection(self, caller: Caller, name: str, region: str | None = None) -> Collection:
-        """Raises ``Forbidden``, ``AlreadyExists``, or ``RegionRefused`` for any region but the cell's."""
-        made = Collection(self._clock.new_id(), caller.tenant.id, slug(name), self._gate.cell_region)
+    async def create_collection(
+        self, caller: Caller, name: str, region: str | None = None, marking: Marking = NOTHING_SAID
+    ) -> Collection:
+        """Raises ``Forbidden``, ``AlreadyExists``, or ``RegionRefused`` for any region but the cell's.
+
+        It belongs to the caller unless ``marking`` names somebody else; what is said is what its new documents get.
+        """
+        marks = await self._marks(caller, marking)
+        made = Collection(self._clock.new_id(), caller.tenant.id, slug(name), self._gate.cell_region, marks)
         if region is not None and Region(region) != self._gate.cell_region:
             raise await self._elsewhere(caller, made, Region(region))
-        decision = await self._gate.require(caller, Action.COLLECTION_CREATE, _resource(made))
+        decision = await self._gate.require(caller, Action.COLLECTION_CREATE, CollectionResource.of(made))
         event = self._gate.event(
             caller,
             Action.COLLECTION_CREATE,
-            _resource(made),
+            CollectionResource.of(made),
             Outcome.PERMITTED,
             policies=decision.policies,
             bundle_digest=decision.bundle_digest,
@@ -110,14 +122,16 @@ class Library:
         if not 1 <= limit <= MAX_PAGE:
             raise CallerError(f"The limit has to be from 1 to {MAX_PAGE}.", limit=MAX_PAGE)
         where = await self._collection(caller, collection_id)
-        decision = await self._gate.require(caller, Action.DOCUMENT_LIST, _resource(where))
+        decision = await self._gate.require(caller, Action.DOCUMENT_LIST, CollectionResource.of(where))
         scope = await self._gate.scope(caller, Action.DOCUMENT_LIST)
         async with self._database.reading() as unit:
             found = await unit.documents.list(scope, collection_id=where.id, after=after, limit=limit + 1)
         page = found[:limit]
         listed = await self._listable(caller, page, scope.bundle_digest)
         ids = tuple(document.id for document in listed)
-        await self._gate.record(caller, Action.DOCUMENT_LIST, _resource(where), Outcome.PERMITTED, decision, documents=ids)
+        await self._gate.record(
+            caller, Action.DOCUMENT_LIST, CollectionResource.of(where), Outcome.PERMITTED, decision, documents=ids
+        )
         views = await self._views(caller, listed)
         return DocumentPage(tuple(views), page[-1].id if len(found) > limit else None)
 
@@ -138,6 +152,21 @@ class Library:
         """The file as it was ingested, with its title and media type. Raises like ``document``."""
         document = await self._document(caller, document_id, Action.DOCUMENT_READ)
         return await self._content(caller, document, Part.ORIGINAL)
+
+    async def _marks(self, caller: Caller, marking: Marking) -> Marks:
+        async with self._database.reading() as unit:
+            groups = await group_ids(unit, caller.tenant.id, marking.groups or ())
+            owner = caller.principal.id
+            if marking.owner is not None:
+                owner = await owner_id(unit, caller.tenant.id, marking.owner)
+        return Marks(
+            classification=UNMARKED.classification if marking.classification is None else marking.classification,
+            groups=groups,
+            owner=owner,
+            labels=marking.labels or frozenset(),
+            personal_data=bool(marking.personal_data),
+            validity=marking.validity or ALWAYS,
+        )
 
     async def _content(self, caller: Caller, document: Document, part: Part) -> tuple[bytes, DocumentTitle]:
         decision = await self._permitted(caller, Action.DOCUMENT_READ, document.attributes, (document.id,), part)
@@ -210,7 +239,7 @@ class Library:
                 collection_id=document.attributes.collection_id,
                 version_id=document.version.id,
                 title=title_of(document, keys[document.version.data_key_id]),
-                classification=document.attributes.classification,
+                marks=document.attributes.marks,
                 region=document.attributes.region,
                 groups=tuple(sorted(groups[each] for each in document.attributes.groups)),
                 size_bytes=document.version.size_bytes,
@@ -248,16 +277,12 @@ class Library:
 
     async def _elsewhere(self, caller: Caller, made: Collection, region: Region) -> RegionRefused:
         """The error for a region that this cell is not in, once the refusal is recorded."""
-        elsewhere = CollectionResource(made.tenant_id, made.id, region)
+        elsewhere = CollectionResource(made.tenant_id, made.id, region, made.marks)
         (decision,) = self._gate.decide_each(caller, Action.COLLECTION_CREATE, [elsewhere])
         await self._gate.record(
             caller, Action.COLLECTION_CREATE, elsewhere, Outcome.DENIED, decision, reason=RegionRefused.slug
         )
         return RegionRefused(f"This cell is in {self._gate.cell_region}, not in {region}.", region=region.name)
-
-
-def _resource(collection: Collection) -> CollectionResource:
-    return CollectionResource(collection.tenant_id, collection.id, collection.region)
 
 
 async def _group_slugs(unit: UnitOfWork, tenant_id: UUID, documents: Sequence[Document]) -> dict[UUID, str]:

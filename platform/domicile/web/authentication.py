@@ -26,6 +26,7 @@ from domicile.access.identity import Origin
 from domicile.domain.actions import Action
 from domicile.domain.errors import CsrfRejected, NotAuthenticated
 from domicile.domain.principals import Caller, Session
+from domicile.domain.values import slug
 from domicile.web.cell import ServedCell
 from domicile.web.headers import session_cookie
 
@@ -49,6 +50,8 @@ PUBLIC = frozenset(
 DECIDES = "decides"
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
+#: A short name, such as ``support`` or ``audit``, that policies can ask for.
+PURPOSE_HEADER = "domicile-purpose"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 #: A key or a token is shorter by far; what is longer is not even hashed.
 _MAX_CREDENTIAL = 512
@@ -110,7 +113,14 @@ def origin_of(connection: Connection) -> Origin:
         trace_id=connection.scope["state"].get("trace_id", ""),
         access_region=where.region,
         address=where.address,
+        purpose=_purpose(connection),
     )
+
+
+def _purpose(connection: Connection) -> str:
+    """What the caller says that the request is for; raises ``CallerError`` for what is no short name."""
+    given = connection.headers.get(PURPOSE_HEADER, "")
+    return slug(given) if given else ""
 
 
 async def _require_here(connection: Connection, caller: Caller, actions: Sequence[Action]) -> None:

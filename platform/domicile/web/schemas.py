@@ -13,13 +13,16 @@ from domicile.access.policies import PoliciesView, PolicyView
 from domicile.access.residency import ComponentView, ResidencyView
 from domicile.audit.events import AuditEntry
 from domicile.domain.documents import Collection, Passage
+from domicile.domain.marks import MOST_LABELS, NOBODY, Marking, Marks, Validity, label_set
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import Caller
+from domicile.domain.values import Classification
 from domicile.ingestion.progress import JobView
 from domicile.retrieval.library import DocumentPage, DocumentView
 
 #: A reference to a collection: its short name or its id.
 Reference = Annotated[str, Meta(min_length=1, max_length=64, description="A collection's short name or id")]
+_UNTIL = "The instant at which it stops to be valid"
 Limit = Annotated[int, Meta(ge=1, le=50, description="Passages to consider")]
 
 
@@ -37,6 +40,24 @@ class ProblemDetails(msgspec.Struct):
 class NewCollection(msgspec.Struct, forbid_unknown_fields=True):
     slug: Annotated[str, Meta(description="Lower-case letters, digits and hyphens, at most 64")]
     region: Annotated[str | None, Meta(description="Must be the cell's own, if given")] = None
+    classification: Annotated[str, Meta(description="Of new documents in it, as are all marks")] = Classification.INTERNAL.label
+    groups: Annotated[list[str], Meta(max_length=100, description="Groups that may read them; everyone if none")] = []
+    owner: Annotated[str | None, Meta(description="A login; whoever makes the collection if not given")] = None
+    labels: Annotated[list[str], Meta(max_length=MOST_LABELS, description="Short names")] = []
+    personal_data: Annotated[bool, Meta(description="Whether they hold personal data")] = False
+    valid_from: Annotated[str | None, Meta(description="A day or a time with a zone (ISO 8601)")] = None
+    valid_until: Annotated[str | None, Meta(description="The last day, or the time at which they stop to be valid")] = None
+
+    def marking(self) -> Marking:
+        """Raises ``CallerError`` for a value that cannot be."""
+        return Marking(
+            classification=Classification.parse(self.classification),
+            groups=tuple(self.groups),
+            owner=self.owner,
+            labels=label_set(self.labels),
+            personal_data=self.personal_data,
+            validity=Validity.parse(self.valid_from, self.valid_until),
+        )
 
 
 class SearchBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,9 +105,18 @@ class MeOut(msgspec.Struct):
 
 
 class CollectionOut(msgspec.Struct):
+    """``groups`` are ids here; ``owner`` is null where there is none. The marks are those of new documents in it."""
+
     id: UUID
     slug: str
     region: str
+    classification: str
+    groups: list[UUID]
+    owner: UUID | None
+    labels: list[str]
+    personal_data: bool
+    valid_from: datetime | None
+    valid_until: Annotated[datetime | None, Meta(description=_UNTIL)]
 
 
 class CollectionsOut(msgspec.Struct):
@@ -104,6 +134,11 @@ class DocumentOut(msgspec.Struct):
     classification: str
     region: str
     groups: list[str]
+    owner: UUID | None
+    labels: list[str]
+    personal_data: bool
+    valid_from: datetime | None
+    valid_until: Annotated[datetime | None, Meta(description=_UNTIL)]
     size_bytes: int
     created_at: datetime
 
@@ -185,6 +220,7 @@ class ResidencyOut(msgspec.Struct):
     cell_region: str
     access_region: Annotated[str, Meta(description="Where you are, as far as this cell can tell")]
     bundle_digest: str
+    policies_signed_by: Annotated[str | None, Meta(description="Id of the key they were verified with; null if none has to be")]
     components: list[ComponentOut]
 
 
@@ -259,7 +295,23 @@ def me_out(caller: Caller, cell_region: str) -> MeOut:
 
 
 def collection_out(collection: Collection) -> CollectionOut:
-    return CollectionOut(collection.id, collection.slug, collection.region.name)
+    marks = collection.marks
+    return CollectionOut(
+        id=collection.id,
+        slug=collection.slug,
+        region=collection.region.name,
+        classification=marks.classification.label,
+        groups=sorted(marks.groups),
+        owner=_owner(marks),
+        labels=sorted(marks.labels),
+        personal_data=marks.personal_data,
+        valid_from=marks.validity.starts,
+        valid_until=marks.validity.ends,
+    )
+
+
+def _owner(marks: Marks) -> UUID | None:
+    return None if marks.owner == NOBODY else marks.owner
 
 
 def document_out(view: DocumentView) -> DocumentOut:
@@ -274,6 +326,11 @@ def document_out(view: DocumentView) -> DocumentOut:
         classification=view.classification.label,
         region=view.region.name,
         groups=list(view.groups),
+        owner=_owner(view.marks),
+        labels=sorted(view.marks.labels),
+        personal_data=view.marks.personal_data,
+        valid_from=view.marks.validity.starts,
+        valid_until=view.marks.validity.ends,
         size_bytes=view.size_bytes,
         created_at=view.created_at,
     )
@@ -352,6 +409,7 @@ def residency_out(view: ResidencyView, access_region: str) -> ResidencyOut:
         cell_region=view.region,
         access_region=access_region,
         bundle_digest=view.bundle_digest,
+        policies_signed_by=view.signed_by or None,
         components=[component_out(each) for each in view.components],
     )
 

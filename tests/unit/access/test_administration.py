@@ -21,6 +21,7 @@ from domicile.domain.errors import (
     NotFound,
     RegionRefused,
 )
+from domicile.domain.principals import PrincipalKind
 from domicile.domain.values import Classification, Region, Role
 
 PASSWORD = "correct horse battery"
@@ -48,6 +49,52 @@ async def test_a_tenant_of_another_region_is_refused(cell: Any) -> None:
     assert caught.value.members == {"region": "us-va"}
     assert [event.reason for event in cell.refusals()] == ["region-refused"]
     assert not cell.database.rows.tenants
+
+
+async def test_a_tenant_of_another_region_may_allow_this_one(cell: Any) -> None:
+    """Then its data may be here; where else it may be is changed as a whole, with its event, and never so that it is not."""
+    away, further = Region("eu-fr"), Region("eu-nl")
+    tenant = await cell.administration.create_tenant("lyon", "Lyon", away, frozenset({Region("eu-de")}))
+    changed = await cell.administration.allow_regions(tenant, frozenset({Region("eu-de"), further, away}))
+    assert changed == await cell.administration.tenant("lyon")
+    assert changed.allowed_regions == {Region("eu-de"), further}
+    assert cell.database.rows.events[-1].detail == (("allowed_regions", "eu-de,eu-nl"),)
+    before = repr(cell.database.rows)
+    with pytest.raises(RegionRefused, match="eu-nl"):
+        await cell.administration.allow_regions(changed, frozenset({further}))
+    assert repr(cell.database.rows) == before
+
+
+async def test_a_service_is_nobody_who_signs_in(cell: Any) -> None:
+    """It is made without a password and never gets one."""
+    operator = cell.administration.operator_caller(await cell.tenant())
+    made = await cell.administration.create_user(operator, *NEW_USER, kind=PrincipalKind.SERVICE)
+    assert made.kind is PrincipalKind.SERVICE
+    with pytest.raises(CallerError):
+        await cell.administration.create_user(
+            operator, "other", "Other", Role.MEMBER, Classification.INTERNAL, (), PASSWORD, PrincipalKind.SERVICE
+        )
+    with pytest.raises(CallerError):
+        await cell.administration.set_password(operator, made.id, PASSWORD)
+
+
+async def test_groups_are_put_into_groups_but_never_in_a_circle(cell: Any) -> None:
+    """At making or later; a circle over any number of steps, a group in itself and a second time the same are refused."""
+    operator = cell.administration.operator_caller(await cell.tenant())
+    company = await cell.administration.create_group(operator, "company")
+    finance = await cell.administration.create_group(operator, "finance", ["company"])
+    tax = await cell.administration.create_group(operator, "tax")
+    await cell.administration.nest_group(operator, "tax", "finance")
+    nests = [(finance.id, company.id), (tax.id, finance.id)]
+    assert await cell.administration.nested_groups(operator) == nests
+    for inner, outer in (("company", "tax"), ("finance", "finance"), ("company", "finance")):
+        with pytest.raises(CallerError, match=r"circle|within"):
+            await cell.administration.nest_group(operator, inner, outer)
+    with pytest.raises(AlreadyExists):
+        await cell.administration.nest_group(operator, "tax", "finance")
+    with pytest.raises(CallerError, match="ghost"):
+        await cell.administration.nest_group(operator, "tax", "ghost")
+    assert await cell.administration.nested_groups(operator) == nests
 
 
 @pytest.mark.parametrize(

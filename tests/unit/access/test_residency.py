@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import HOME, caller, principal, tenant
-from tests.fakes.policy import shipped_in_force
+from tests.fakes.policy import shipped_bundle, shipped_in_force
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
 from domicile.access.residency import Inventory, Placed
 from domicile.audit.events import Outcome
 from domicile.domain.errors import AuditUnavailable, Forbidden
 from domicile.domain.values import Region, Role
+from domicile.policy.decision import DecisionPoint
 
 COMPONENTS = (
     Placed("database", "SQLite in the data folder", HOME, ("metadata",)),
@@ -33,7 +37,15 @@ async def test_each_component_is_shown_with_its_decision_of_now() -> None:
     shown = {each.kind: each for each in view.components}
     assert (shown["database"].allowed, shown["database"].policies) == (True, ("endpoint-region",))
     assert shown["model"].allowed is False
-    assert (view.region, view.bundle_digest) == ("eu-de", log.events[0].bundle_digest)
+    assert (view.region, view.bundle_digest, view.signed_by) == ("eu-de", log.events[0].bundle_digest, "")
+
+
+async def test_who_signed_the_policies_is_shown() -> None:
+    """Those that decide, at this moment."""
+    decisions = DecisionPoint(replace(shipped_bundle(), signed_by="ab" * 32))
+    gate = Gate(PoliciesInForce(decisions), MemoryAuditLog(), FixedClock(), HOME)
+    shown = Inventory(components=COMPONENTS, gate=gate, cell=Administration.operator_caller(tenant()))
+    assert (await shown.read(caller(principal(role=Role.AUDITOR)))).signed_by == "ab" * 32
 
 
 async def test_looking_is_an_access() -> None:

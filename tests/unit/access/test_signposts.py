@@ -16,7 +16,7 @@ from domicile.access.signposts import Signposts
 from domicile.domain.actions import Action
 from domicile.domain.documents import Collection
 from domicile.domain.errors import Misdirected, NotFound
-from domicile.domain.principals import Tenant
+from domicile.domain.principals import Caller, Tenant
 from domicile.domain.values import Region, Role
 
 ABROAD = Region("eu-fr")
@@ -57,6 +57,11 @@ def posted(known: Known, url: str = "https://fr.example") -> tuple[Signposts, Me
     return Signposts(database=known, gate=gate, url_of=lambda _: url), log  # type: ignore[arg-type]
 
 
+def mia() -> Caller:
+    """Of a tenant whose data may be here and abroad."""
+    return caller(of=tenant(allowing=[ABROAD]))
+
+
 def elsewhere(slug: str = "abroad") -> Collection:
     return Collection(uid(slug), tenant().id, slug, ABROAD)
 
@@ -84,7 +89,7 @@ async def test_a_region_without_a_known_cell_is_named_all_the_same() -> None:
     """With an empty URL, and no sentence about one."""
     signposts, _ = posted(Known([elsewhere()]), url="")
     with pytest.raises(Misdirected) as raised:
-        await signposts.require_collections(caller(), Action.COLLECTION_LIST, ["abroad"])
+        await signposts.require_collections(mia(), Action.COLLECTION_LIST, ["abroad"])
     assert raised.value.members["url"] == ""
     assert "answers at" not in str(raised.value)
 
@@ -94,13 +99,13 @@ async def test_a_collection_is_known_by_name_and_by_id(reference: str) -> None:
     """As everywhere in the interface."""
     signposts, _ = posted(Known([collection(), elsewhere()]))
     with pytest.raises(Misdirected):
-        await signposts.require_collections(caller(), Action.SEARCH_CREATE, ["handbook", reference])
+        await signposts.require_collections(mia(), Action.SEARCH_CREATE, ["handbook", reference])
 
 
 async def test_what_is_here_and_what_is_unknown_passes() -> None:
     """The use case answers for those."""
     signposts, log = posted(Known([collection(), elsewhere()]))
-    await signposts.require_collections(caller(), Action.SEARCH_CREATE, ["handbook", "nothing", str(uid("nothing"))])
+    await signposts.require_collections(mia(), Action.SEARCH_CREATE, ["handbook", "nothing", str(uid("nothing"))])
     await signposts.require_document(caller(), Action.DOCUMENT_READ, document().document_id)
     await signposts.require_document(caller(), Action.DOCUMENT_READ, uid("nothing"))
     assert log.events == []
@@ -110,6 +115,8 @@ async def test_who_might_not_read_it_there_is_not_told() -> None:
     """An auditor reads no document anywhere."""
     signposts, log = posted(Known(region=ABROAD))
     with pytest.raises(Misdirected):
-        await signposts.require_document(caller(), Action.DOCUMENT_READ, document().document_id)
-    await signposts.require_document(caller(principal(role=Role.AUDITOR)), Action.DOCUMENT_READ, document().document_id)
+        await signposts.require_document(mia(), Action.DOCUMENT_READ, document().document_id)
+    await signposts.require_document(
+        caller(principal(role=Role.AUDITOR), tenant(allowing=[ABROAD])), Action.DOCUMENT_READ, document().document_id
+    )
     assert len(log.events) == 1

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.fakes.policy import shipped_bundle
+from tests.fakes.signed_policies import Signer, copied
 from typer.testing import CliRunner
 
 from domicile.cli.main import app
@@ -48,6 +50,19 @@ def test_it_gives_the_same_to_programs(environment: pytest.MonkeyPatch) -> None:
         "confined": "process-guard",
     }
     assert "hunter2" not in shown.stdout
+
+
+def test_it_shows_who_signed_the_policies(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where somebody has to; otherwise it says that nobody has to."""
+    environment.setenv("DOMICILE_LLM_REGION", "eu-de")
+    assert "nobody has to sign them" in CliRunner().invoke(app, ["doctor"]).stdout
+    assert json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["policies_signed_by"] is None
+    signer = Signer(tmp_path / "policy.key")
+    environment.setenv("DOMICILE_POLICY_SIGNERS", signer.key.text)
+    environment.setenv("DOMICILE_POLICY_DIR", str(signer.sign(copied(tmp_path / "policies"))))
+    assert f"signed by key {signer.key.id}" in CliRunner().invoke(app, ["doctor"]).stdout
+    told = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    assert (told["policies_signed_by"], told["bundle_digest"]) == (signer.key.id, shipped_bundle().digest)
 
 
 def test_it_fails_with_everything_that_is_wrong(environment: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,10 @@ def gate(*components: Region) -> tuple[Gate, MemoryAuditLog]:
     return Gate(PoliciesInForce(decisions), log, FixedClock(), HOME), log
 
 
+#: Of a tenant whose data may flow there, too.
+ALLOWING = people.caller(of=people.tenant(allowing=[ELSEWHERE]))
+
+
 async def test_a_model_at_home_may_be_used() -> None:
     """The decision names the policy."""
     guard, _ = gate()
@@ -37,19 +41,19 @@ async def test_a_model_elsewhere_is_refused_by_name_and_recorded() -> None:
     """There is no fallback."""
     guard, log = gate()
     with pytest.raises(RegionRefused, match="us-va"):
-        await require_endpoint(guard, people.caller(), ScriptedGenerator(region=ELSEWHERE), [HOME])
+        await require_endpoint(guard, ALLOWING, ScriptedGenerator(region=ELSEWHERE), [HOME])
     assert [(each.action, each.outcome) for each in log.events] == [(Action.ENDPOINT_USE, Outcome.DENIED)]
 
 
 async def test_a_declared_region_for_components_may_be_used() -> None:
     """What the operator declared, policy permits."""
     guard, _ = gate(ELSEWHERE)
-    assert (await require_endpoint(guard, people.caller(), ScriptedGenerator(region=ELSEWHERE), [HOME])).allowed
+    assert (await require_endpoint(guard, ALLOWING, ScriptedGenerator(region=ELSEWHERE), [HOME])).allowed
 
 
 async def test_data_of_another_region_flows_nowhere() -> None:
     """The decision was about this cell's data; for any other, nothing was decided, and that denies."""
     guard, log = gate(ELSEWHERE)
     with pytest.raises(RegionRefused):
-        await require_endpoint(guard, people.caller(), ScriptedGenerator(region=ELSEWHERE), [HOME, Region("eu-fr")])
+        await require_endpoint(guard, ALLOWING, ScriptedGenerator(region=ELSEWHERE), [HOME, Region("eu-fr")])
     assert log.events[-1].reason == "region-refused"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from tests.fakes.audit_log import MemoryAuditLog
@@ -23,6 +24,7 @@ from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.audit.events import AuditEvent
 from domicile.domain.documents import Document, Job, JobItem
+from domicile.domain.marks import Marking
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Role
 from domicile.ingestion.intake import Intake, IntakeLimits, Upload
@@ -38,6 +40,7 @@ HANDBOOK, FOREIGN = collection("handbook", ACME), collection("handbook", GLOBEX)
 FINANCE, BOARD = group("finance", ACME), group("board", ACME)
 ADMIN = principal("ada", ACME, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
 MEMBER = principal("mia", ACME)
+CURATOR = principal("cora", ACME, role=Role.CURATOR)
 RIVAL = principal("gil", GLOBEX, role=Role.ADMINISTRATOR, clearance=Classification.RESTRICTED)
 
 SMALL = IntakeLimits(document_bytes=100_000, documents=16)
@@ -83,13 +86,14 @@ class IngestCell:
         self.withdrawal = Withdrawal(database=self.database, keys=self.keys, index=self.index, blobs=self.blobs, gate=self.gate)
         self.admin = caller(ADMIN, ACME)
         self.member = caller(MEMBER, ACME)
+        self.curator = caller(CURATOR, ACME)
         self.rival = caller(RIVAL, GLOBEX)
 
     async def populate(self) -> None:
         async with self.database.writing() as unit:
             for owner in (ACME, GLOBEX):
                 await unit.tenants.add(owner)
-            for person in (ADMIN, MEMBER, RIVAL):
+            for person in (ADMIN, MEMBER, CURATOR, RIVAL):
                 await unit.principals.add(person, None)
             for circle in (FINANCE, BOARD):
                 await unit.principals.add_group(circle)
@@ -97,10 +101,20 @@ class IngestCell:
                 await unit.collections.add(place)
             await unit.commit()
 
-    async def submit(self, *files: tuple[str, str | bytes], by: Caller | None = None, **marks: object) -> Job:
-        """Submit files given as (source, text) to the handbook, without running the job."""
+    async def submit(
+        self,
+        *files: tuple[str, str | bytes],
+        by: Caller | None = None,
+        region: str | None = None,
+        reject_single: bool = False,
+        **marks: Any,
+    ) -> Job:
+        """Submit files given as (source, text) to the handbook, without running the job; ``marks`` as in ``Marking``."""
         uploads = [Upload(name, text.encode() if isinstance(text, str) else text) for name, text in files]
-        return await self.intake.submit(by or self.admin, HANDBOOK.id, uploads, **marks)  # type: ignore[arg-type]
+        marking = Marking(**marks)
+        return await self.intake.submit(
+            by or self.admin, HANDBOOK.id, uploads, marking=marking, region=region, reject_single=reject_single
+        )
 
     async def ingest(self, *files: tuple[str, str | bytes], **marks: object) -> Job:
         """Submit and run; the job as it is afterwards."""

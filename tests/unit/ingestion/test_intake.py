@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from tests.unit.ingestion.cell import ACME, BOARD, FINANCE, FOREIGN, HANDBOOK, IngestCell, with_limits
+from sqlalchemy import update
+from tests.unit.ingestion.cell import ACME, ADMIN, BOARD, FINANCE, FOREIGN, HANDBOOK, MEMBER, IngestCell, with_limits
 
+from domicile.adapters.db.marks import mark_columns
+from domicile.adapters.db.schema import collections
 from domicile.audit.events import Outcome
 from domicile.crypto.context import Part
 from domicile.domain.actions import Action
@@ -22,6 +26,7 @@ from domicile.domain.errors import (
     RegionRefused,
     StorageFull,
 )
+from domicile.domain.marks import Marks, Validity
 from domicile.domain.values import Classification
 from domicile.ingestion.intake import Upload
 from domicile.ingestion.sealing import blob_key, unseal_part
@@ -91,6 +96,89 @@ async def test_marks_are_taken_over(cell: IngestCell) -> None:
     assert item.attributes.groups == {FINANCE.id}
     with pytest.raises(CallerError, match="legal"):
         await cell.submit(("b.txt", "b"), groups=["legal"])
+
+
+async def test_every_mark_may_be_given(cell: IngestCell) -> None:
+    """The owner by login, who must be one of the tenant."""
+    marks = {
+        "owner": "mia",
+        "labels": frozenset({"hr"}),
+        "personal_data": True,
+        "validity": Validity.parse("2026-01-01", "2026-12-31"),
+    }
+    (item,) = (await cell.submit(("a.txt", "a"), **marks)).items
+    given = item.attributes
+    assert (given.owner, given.labels, given.personal_data, given.validity) == (MEMBER.id, *list(marks.values())[1:])
+    for login in ("gil", "nobody"):
+        with pytest.raises(CallerError, match=login):
+            await cell.submit(("b.txt", "b"), owner=login)
+
+
+async def test_a_new_document_belongs_to_whoever_brought_it(cell: IngestCell) -> None:
+    """And goes on to, whoever brings the next version."""
+    await cell.ingest(("a.txt", "one"), owner="mia")
+    (first,), (second,) = (await cell.submit(("b.txt", "b"))).items, (await cell.submit(("a.txt", "two"))).items
+    assert (first.attributes.owner, second.attributes.owner) == (ADMIN.id, MEMBER.id)
+
+
+async def test_a_new_document_gets_the_marks_of_its_collection(cell: IngestCell) -> None:
+    """Where nothing else is said; one that is there already keeps its own."""
+    await cell.ingest(("old.txt", "one"))
+    marks = Marks(
+        Classification.CONFIDENTIAL,
+        frozenset({FINANCE.id}),
+        MEMBER.id,
+        frozenset({"hr"}),
+        True,
+        Validity.parse(None, "2030-01-01"),
+    )
+    async with cell.database.writing_transaction() as open_:
+        columns = {**mark_columns(marks), "groups": [str(FINANCE.id)], "labels": ["hr"]}
+        await open_.run(update(collections).where(collections.c.id == HANDBOOK.id).values(**columns))
+        await open_.commit()
+    new, old, said = (await cell.submit(("new.txt", "a"), ("old.txt", "two"))).items + (
+        await cell.submit(("said.txt", "a"), classification=Classification.PUBLIC, personal_data=False)
+    ).items
+    assert new.attributes.marks == marks
+    assert old.attributes.marks == Marks(owner=ADMIN.id)
+    assert said.attributes.marks == replace(marks, classification=Classification.PUBLIC, personal_data=False)
+
+
+async def test_of_several_versions_marks_the_strictest_are_inherited(cell: IngestCell) -> None:
+    """Every label, personal data if any has it, and the time in which all are valid."""
+    await cell.ingest(("a.txt", "1"), labels=frozenset({"hr"}), validity=Validity.parse("2026-01-01", "2026-06-30"))
+    await cell.submit(
+        ("a.txt", "2"), labels=frozenset({"archive"}), personal_data=True, validity=Validity.parse("2026-06-01", None)
+    )
+    (item,) = (await cell.submit(("a.txt", "3"))).items
+    assert item.attributes.labels == {"hr", "archive"}
+    assert item.attributes.personal_data
+    assert item.attributes.validity == Validity.parse("2026-06-01", "2026-06-30")
+    await cell.submit(("a.txt", "4"), validity=Validity.parse("2027-01-01", None))
+    (unclear,) = (await cell.submit(("a.txt", "5"))).items
+    assert (unclear.state, unclear.failure) == (ItemState.FAILED, "already-exists")
+
+
+async def test_a_curator_brings_in_what_they_may_read_themselves(cell: IngestCell) -> None:
+    """Each file is decided by its own marks; a refusal is on record, and a single one is raised."""
+    job = await cell.submit(("a.txt", "a"), by=cell.curator)
+    assert [item.state for item in job.items] == [ItemState.PENDING]
+    (refused,) = (await cell.submit(("b.txt", "b"), by=cell.curator, classification=Classification.RESTRICTED)).items
+    assert (refused.state, refused.failure) == (ItemState.FAILED, "forbidden")
+    assert [event.resource for event in cell.log.events] == [f"document:{refused.document_id}"]
+    with pytest.raises(Forbidden):
+        await cell.submit(("b.txt", "b"), by=cell.curator, groups=("board",), reject_single=True)
+
+
+async def test_a_curator_does_not_replace_what_they_may_not_read(cell: IngestCell) -> None:
+    """However harmless the marks of the new version are: it would be declassified, and its content gone."""
+    await cell.ingest(("secret.txt", "one"), classification=Classification.RESTRICTED)
+    before = await cell.contents()
+    with pytest.raises(Forbidden):
+        await cell.submit(
+            ("secret.txt", "two"), by=cell.curator, classification=Classification.PUBLIC, groups=(), reject_single=True
+        )
+    assert await cell.contents() == before
 
 
 async def test_an_unmarked_new_version_keeps_its_marks(cell: IngestCell) -> None:

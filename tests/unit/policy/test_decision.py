@@ -98,8 +98,14 @@ def test_what_cannot_be_built_is_denied() -> None:
 
 
 def test_components_in_declared_regions_may_be_used() -> None:
-    """The cell's own region always, another one only if the operator declared it."""
-    abroad = Request(MIA, Action.ENDPOINT_USE, EndpointResource("model", "sglang", ELSEWHERE), HOME)
+    """The cell's own region always, another one only if the operator declared it and the tenant allows it."""
+    allowing = caller(of=tenant(allowing=[ELSEWHERE]))
+    assert (
+        not DecisionPoint(shipped_bundle(), [ELSEWHERE])
+        .decide(Request(MIA, Action.ENDPOINT_USE, EndpointResource("model", "sglang", ELSEWHERE), HOME))
+        .allowed
+    )
+    abroad = Request(allowing, Action.ENDPOINT_USE, EndpointResource("model", "sglang", ELSEWHERE), HOME)
     assert not DecisionPoint(shipped_bundle()).decide(abroad).allowed
     assert DecisionPoint(shipped_bundle(), [ELSEWHERE]).decide(abroad).allowed
 
@@ -196,7 +202,12 @@ def test_a_scope_follows_the_caller_at_once() -> None:
 def test_a_scope_says_where_it_comes_from() -> None:
     """The policies that shaped it and the digest of their bundle."""
     scope = shipped_decisions().scope(MIA, Action.DOCUMENT_READ, HOME)
-    assert scope.policies == ("guard-document-region", "guard-tenant", "member-documents")
+    assert scope.policies == (
+        "guard-document-region",
+        "guard-document-validity",
+        "guard-tenant",
+        "member-documents",
+    )
     assert scope.bundle_digest == shipped_bundle().digest
 
 

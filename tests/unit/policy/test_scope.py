@@ -71,6 +71,6 @@ def test_groups_are_tested_by_intersection_and_emptiness() -> None:
 
 def test_every_field_has_values_as_stores_index_them() -> None:
     """No field is left out: a filter on any of them has something to meet."""
-    somewhere = document(region=Region("eu-fr"), groups=[FINANCE])
+    somewhere = document(region=Region("eu-fr"), groups=[FINANCE], labels=frozenset({"hr"}))
     assert all(field_values(somewhere, name) for name in Field)
     assert field_values(somewhere, Field.REGION) == {"eu-fr"}

@@ -106,3 +106,14 @@ async def test_the_session_cookie_cannot_be_read_by_script_or_sent_from_elsewher
         assert all(part in cookie for part in ("httponly", "samesite=lax", "path=/"))
         assert ("secure" in cookie) is secure
         assert cookie.startswith("__host-") is secure
+
+
+async def test_a_purpose_is_a_short_name_and_stands_in_the_audit_log(cell: MemoryCell) -> None:
+    """Policies can ask for it; what is no name is refused before anything is decided."""
+    http = client(cell, "mia", **{"Domicile-Purpose": "support"})
+    assert (await http.get("/v1/me")).status_code == 200
+    recorded = (await cell.audit_log.read(None))[0].event
+    assert dict(recorded.detail)["purpose"] == "support"
+    for wrong in ("Not a name", "x" * 65, "a\tb"):
+        answered = await client(cell, "mia", **{"Domicile-Purpose": wrong}).get("/v1/me")
+        assert answered.status_code == 400

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, insert, select
 
+from domicile.adapters.db.marks import mark_columns, validity_of
 from domicile.adapters.db.schema import collections
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import Collection
 from domicile.domain.errors import NotFound
-from domicile.domain.values import Region
+from domicile.domain.marks import Marks
+from domicile.domain.values import Classification, Region
 
 _ADD = insert(collections)
 _OF_TENANT = select(collections).where(collections.c.tenant_id == bindparam("tenant_id")).order_by(collections.c.slug)
@@ -34,6 +36,9 @@ class SqlCollections:
                 "tenant_id": collection.tenant_id,
                 "slug": collection.slug,
                 "region": collection.region.name,
+                **mark_columns(collection.marks),
+                "groups": sorted(map(str, collection.marks.groups)),
+                "labels": sorted(collection.marks.labels),
             },
         )
 
@@ -50,4 +55,12 @@ class SqlCollections:
 def _collection(row: Row[Any] | None) -> Collection:
     if row is None:
         raise NotFound()
-    return Collection(row.id, row.tenant_id, row.slug, Region(row.region))
+    marks = Marks(
+        classification=Classification(row.classification),
+        groups=frozenset(map(UUID, row.groups)),
+        owner=row.owner_id,
+        labels=frozenset(row.labels),
+        personal_data=row.personal_data,
+        validity=validity_of(row),
+    )
+    return Collection(row.id, row.tenant_id, row.slug, Region(row.region), marks)

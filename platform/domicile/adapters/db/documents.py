@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, union, update
 
-from domicile.adapters.db.schema import data_keys, document_groups, documents, job_items
+from domicile.adapters.db.marks import mark_columns, validity_of
+from domicile.adapters.db.schema import data_keys, document_groups, document_labels, documents, job_items
 from domicile.adapters.db.scope_sql import condition
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion, ItemState
@@ -18,11 +19,19 @@ from domicile.domain.errors import NotFound
 from domicile.domain.values import Classification, Region
 from domicile.policy.scope import RetrievalScope, Scope
 
+# Labels are short names, in which there is no comma.
+_LABELS = (
+    select(func.aggregate_strings(document_labels.c.label, ","))
+    .where(document_labels.c.document_id == documents.c.id)
+    .correlate(documents)
+    .scalar_subquery()
+    .label("labels")
+)
 # A document in as many groups comes in as many rows: one trip, and a document is usually in few.
-_WITH_GROUPS = select(documents, document_groups.c.group_id).outerjoin(
+_WITH_SETS = select(documents, document_groups.c.group_id, _LABELS).outerjoin(
     document_groups, document_groups.c.document_id == documents.c.id
 )
-_IN_TENANT = _WITH_GROUPS.where(documents.c.tenant_id == bindparam("tenant_id"))
+_IN_TENANT = _WITH_SETS.where(documents.c.tenant_id == bindparam("tenant_id"))
 _BY_ID = _IN_TENANT.where(documents.c.id == bindparam("id"))
 # PostgreSQL holds the row until the transaction ends; SQLite, whose writer is alone, has no such clause and leaves it out.
 _BY_ID_TO_CHANGE = _BY_ID.with_for_update(of=documents)
@@ -35,6 +44,8 @@ _CHANGE = update(documents).where(documents.c.id == bindparam("document_id"))
 _DELETE = delete(documents).where(documents.c.id == bindparam("document_id"))
 _ADD_GROUP = insert(document_groups)
 _DELETE_GROUPS = delete(document_groups).where(document_groups.c.document_id == bindparam("document_id"))
+_ADD_LABEL = insert(document_labels)
+_DELETE_LABELS = delete(document_labels).where(document_labels.c.document_id == bindparam("document_id"))
 _DELETE_KEY = delete(data_keys).where(data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id == bindparam("id"))
 _LIVE_VERSIONS = union(
     select(documents.c.version_id),
@@ -71,7 +82,7 @@ class SqlDocuments:
         if after is not None:
             page = page.where(documents.c.id > after)
         page = page.order_by(documents.c.id).limit(limit)
-        on_page = _WITH_GROUPS.where(documents.c.id.in_(page.scalar_subquery())).order_by(documents.c.id)
+        on_page = _WITH_SETS.where(documents.c.id.in_(page.scalar_subquery())).order_by(documents.c.id)
         return builtins.list(_documents(await self._transaction.all(on_page)).values())
 
     async def count(self, scope: RetrievalScope, *, collection_id: UUID | None = None) -> int:
@@ -93,6 +104,8 @@ class SqlDocuments:
             await self._transaction.run(_CHANGE.values(_columns(document)), {"document_id": document.id})
         if found is None or found.attributes.groups != attributes.groups:
             await self._set_groups(document.id, attributes.groups)
+        if found is None or found.attributes.labels != attributes.labels:
+            await self._set_labels(document.id, attributes.labels)
         if found is None or found.version.id == document.version.id:
             return None
         if found.version.data_key_id != document.version.data_key_id:
@@ -105,6 +118,7 @@ class SqlDocuments:
         if removed is None:
             raise NotFound()
         await self._transaction.run(_DELETE_GROUPS, {"document_id": document_id})
+        await self._transaction.run(_DELETE_LABELS, {"document_id": document_id})
         await self._transaction.run(_DELETE, {"document_id": document_id})
         await self._delete_key(tenant_id, removed.version.data_key_id)
         return removed
@@ -117,6 +131,12 @@ class SqlDocuments:
         if group_ids:
             rows = [{"document_id": document_id, "group_id": group_id} for group_id in sorted(group_ids)]
             await self._transaction.run(_ADD_GROUP, rows)
+
+    async def _set_labels(self, document_id: UUID, labels: frozenset[str]) -> None:
+        await self._transaction.run(_DELETE_LABELS, {"document_id": document_id})
+        if labels:
+            rows = [{"document_id": document_id, "label": label} for label in sorted(labels)]
+            await self._transaction.run(_ADD_LABEL, rows)
 
     async def _delete_key(self, tenant_id: UUID, key_id: UUID) -> None:
         await self._transaction.run(_DELETE_KEY, {"tenant_id": tenant_id, "id": key_id})
@@ -136,7 +156,7 @@ def _columns(document: Document) -> Mapping[str, Any]:
         "tenant_id": attributes.tenant_id,
         "collection_id": attributes.collection_id,
         "region": attributes.region.name,
-        "classification": int(attributes.classification),
+        **mark_columns(attributes.marks),
         "source_digest": document.source_digest,
         "version_id": version.id,
         "data_key_id": version.data_key_id,
@@ -166,6 +186,10 @@ def _document(row: Row[Any], group_ids: frozenset[UUID]) -> Document:
             region=Region(row.region),
             classification=Classification(row.classification),
             groups=group_ids,
+            owner=row.owner_id,
+            labels=frozenset(row.labels.split(",")) if row.labels else frozenset(),
+            personal_data=row.personal_data,
+            validity=validity_of(row),
         ),
         source_digest=row.source_digest,
         version=DocumentVersion(

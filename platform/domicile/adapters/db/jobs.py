@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, insert, select, update
 
+from domicile.adapters.db.marks import mark_columns, validity_of
 from domicile.adapters.db.schema import collections, job_items, jobs
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import DocumentAttributes, ItemState, Job, JobItem, JobState, Stage
@@ -139,8 +140,9 @@ def _columns(item: JobItem) -> Mapping[str, Any]:
         "tenant_id": attributes.tenant_id,
         "collection_id": attributes.collection_id,
         "region": attributes.region.name,
-        "classification": int(attributes.classification),
+        **mark_columns(attributes.marks),
         "groups": sorted(map(str, attributes.groups)),
+        "labels": sorted(attributes.labels),
         "source_digest": item.source_digest,
         "content_digest": item.content_digest,
         "title_envelope": item.title_envelope,
@@ -167,6 +169,10 @@ def _item(row: Row[Any]) -> JobItem:
             region=Region(row.region),
             classification=Classification(row.classification),
             groups=frozenset(map(UUID, row.groups)),
+            owner=row.owner_id,
+            labels=frozenset(row.labels),
+            personal_data=row.personal_data,
+            validity=validity_of(row),
         ),
         source_digest=row.source_digest,
         content_digest=row.content_digest,

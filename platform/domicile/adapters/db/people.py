@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, select, update
 
-from domicile.adapters.db.schema import groups, memberships, principals, sessions, tenants
+from domicile.adapters.db.schema import group_parents, groups, memberships, principals, sessions, tenants
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.errors import NotFound
-from domicile.domain.principals import Group, Principal, Tenant
+from domicile.domain.principals import Group, Principal, PrincipalKind, Tenant
 from domicile.domain.values import Classification, Region, Role
 
 # A statement that is built once is compiled once.
@@ -19,15 +19,24 @@ _TENANT_BY_ID = select(tenants).where(tenants.c.id == bindparam("id"))
 _TENANT_BY_SLUG = select(tenants).where(tenants.c.slug == bindparam("slug"))
 _TENANTS = select(tenants).order_by(tenants.c.id)
 _ADD_TENANT = insert(tenants)
+_SET_REGIONS = update(tenants).where(tenants.c.id == bindparam("of")).values(allowed_regions=bindparam("allowed_regions"))
 
-_WITH_GROUPS = (
-    select(principals, memberships.c.group_id)
-    .outerjoin(memberships, memberships.c.principal_id == principals.c.id)
-    .order_by(principals.c.id)
-)
-_PRINCIPAL_BY_ID = _WITH_GROUPS.where(principals.c.id == bindparam("id"))
-_PRINCIPAL_BY_LOGIN = _WITH_GROUPS.where(principals.c.login == bindparam("login"))
-_PRINCIPALS_OF_TENANT = _WITH_GROUPS.where(principals.c.tenant_id == bindparam("tenant_id"))
+
+def _with_groups(whose: ColumnElement[bool]) -> Select[Any]:
+    """Those principals with every group that they are in, as many rows as groups: their own ones and what these are in."""
+    own = select(memberships.c.principal_id, memberships.c.group_id).join(principals).where(whose)
+    all_of = own.cte("all_groups", recursive=True)
+    above = select(all_of.c.principal_id, group_parents.c.parent_id).join(
+        group_parents, group_parents.c.group_id == all_of.c.group_id
+    )
+    all_of = all_of.union(above)  # without repetition, so that it ends whatever the table holds
+    joined = principals.outerjoin(all_of, all_of.c.principal_id == principals.c.id)
+    return select(principals, all_of.c.group_id).select_from(joined).where(whose).order_by(principals.c.id)
+
+
+_PRINCIPAL_BY_ID = _with_groups(principals.c.id == bindparam("id"))
+_PRINCIPAL_BY_LOGIN = _with_groups(principals.c.login == bindparam("login"))
+_PRINCIPALS_OF_TENANT = _with_groups(principals.c.tenant_id == bindparam("tenant_id"))
 _ADD_PRINCIPAL = insert(principals)
 _ADD_MEMBERSHIP = insert(memberships)
 _SET_PASSWORD = update(principals).where(principals.c.id == bindparam("of")).values(password_hash=bindparam("password_hash"))
@@ -35,6 +44,13 @@ _END_SESSIONS = delete(sessions).where(sessions.c.principal_id == bindparam("of"
 
 _ADD_GROUP = insert(groups)
 _GROUPS_OF_TENANT = select(groups).where(groups.c.tenant_id == bindparam("tenant_id")).order_by(groups.c.slug)
+_NEST = insert(group_parents)
+_NESTS_OF_TENANT = (
+    select(group_parents)
+    .join(groups, groups.c.id == group_parents.c.group_id)
+    .where(groups.c.tenant_id == bindparam("tenant_id"))
+    .order_by(group_parents.c.group_id, group_parents.c.parent_id)
+)
 
 
 class SqlTenants:
@@ -45,8 +61,19 @@ class SqlTenants:
 
     async def add(self, tenant: Tenant) -> None:
         await self._transaction.run(
-            _ADD_TENANT, {"id": tenant.id, "slug": tenant.slug, "name": tenant.name, "region": tenant.region.name}
+            _ADD_TENANT,
+            {
+                "id": tenant.id,
+                "slug": tenant.slug,
+                "name": tenant.name,
+                "region": tenant.region.name,
+                "allowed_regions": _names(tenant.allowed_regions),
+            },
         )
+
+    async def set_allowed_regions(self, tenant_id: UUID, regions: frozenset[Region]) -> None:
+        if not await self._transaction.run(_SET_REGIONS, {"of": tenant_id, "allowed_regions": _names(regions)}):
+            raise NotFound()
 
     async def get(self, tenant_id: UUID) -> Tenant:
         return _tenant(await self._transaction.first(_TENANT_BY_ID, {"id": tenant_id}))
@@ -76,6 +103,7 @@ class SqlPrincipals:
                 "clearance": int(principal.clearance),
                 "disabled": principal.disabled,
                 "password_hash": password_hash,
+                "kind": principal.kind.value,
             },
         )
         if principal.groups:
@@ -110,11 +138,22 @@ class SqlPrincipals:
         rows = await self._transaction.all(_GROUPS_OF_TENANT, {"tenant_id": tenant_id})
         return [Group(row.id, row.tenant_id, row.slug) for row in rows]
 
+    async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        await self._transaction.run(_NEST, {"group_id": group_id, "parent_id": parent_id})
+
+    async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
+        rows = await self._transaction.all(_NESTS_OF_TENANT, {"tenant_id": tenant_id})
+        return [(row.group_id, row.parent_id) for row in rows]
+
+
+def _names(regions: frozenset[Region]) -> list[str]:
+    return sorted(region.name for region in regions)
+
 
 def _tenant(row: Row[Any] | None) -> Tenant:
     if row is None:
         raise NotFound()
-    return Tenant(row.id, row.slug, row.name, Region(row.region))
+    return Tenant(row.id, row.slug, row.name, Region(row.region), frozenset(map(Region, row.allowed_regions)))
 
 
 def _principals(rows: Sequence[Row[Any]]) -> list[Principal]:
@@ -134,6 +173,7 @@ def _principals(rows: Sequence[Row[Any]]) -> list[Principal]:
             clearance=Classification(row.clearance),
             groups=frozenset(groups_of[row.id]),
             disabled=row.disabled,
+            kind=PrincipalKind(row.kind),
         )
         for row in first.values()
     ]

@@ -31,10 +31,14 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
 )
 
+from domicile.domain.marks import FOREVER, NOBODY
+from domicile.domain.values import Classification
+
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0003")
+REVISIONS = ("0001", "0002", "0003")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -89,6 +93,8 @@ tenants = Table(
     Column("slug", String(64), nullable=False),
     Column("name", String, nullable=False),
     Column("region", String(64), nullable=False),
+    # Names of regions, beside its home.
+    Column("allowed_regions", _SET, nullable=False, server_default="[]"),
     UniqueConstraint("slug"),
 )
 
@@ -99,6 +105,14 @@ groups = Table(
     Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
     Column("slug", String(64), nullable=False),
     UniqueConstraint("tenant_id", "slug"),
+)
+
+#: A group within another one: whoever is in ``group_id`` is in ``parent_id``. There is no circle.
+group_parents = Table(
+    "group_parents",
+    metadata,
+    Column("group_id", ForeignKey(groups.c.id), primary_key=True),
+    Column("parent_id", ForeignKey(groups.c.id), primary_key=True),
 )
 
 principals = Table(
@@ -112,6 +126,7 @@ principals = Table(
     Column("clearance", SmallInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("password_hash", String),
+    Column("kind", String(16), nullable=False, server_default="user"),
     UniqueConstraint("login"),
 )
 
@@ -150,6 +165,21 @@ sessions = Table(
     Column("expires_at", UtcDateTime, nullable=False),
 )
 
+
+def _marks() -> list[Column[Any]]:
+    """What policy knows of a document or collection besides its place; its groups and labels are elsewhere.
+
+    Validity is in seconds since 1970, so that a scope compares numbers. The defaults are what rows had before there were these.
+    """
+    return [
+        Column("owner_id", Id, nullable=False, server_default=NOBODY.hex),
+        Column("personal_data", Boolean, nullable=False, server_default=false()),
+        Column("valid_from", BigInteger, nullable=False, server_default="0"),
+        Column("valid_until", BigInteger, nullable=False, server_default=str(FOREVER)),
+    ]
+
+
+#: Its marks are what new documents in it get.
 collections = Table(
     "collections",
     metadata,
@@ -157,6 +187,10 @@ collections = Table(
     Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
     Column("slug", String(64), nullable=False),
     Column("region", String(64), nullable=False),
+    Column("classification", SmallInteger, nullable=False, server_default=str(int(Classification.INTERNAL))),
+    Column("groups", _SET, nullable=False, server_default="[]"),
+    Column("labels", _SET, nullable=False, server_default="[]"),
+    *_marks(),
     UniqueConstraint("tenant_id", "slug"),
 )
 
@@ -178,6 +212,7 @@ documents = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("chunk_count", Integer, nullable=False),
     Column("version_created_at", UtcDateTime, nullable=False),
+    *_marks(),
     UniqueConstraint("version_id"),
     # A collection belongs to one tenant.
     UniqueConstraint("collection_id", "source_digest"),
@@ -192,6 +227,13 @@ document_groups = Table(
     Column("group_id", ForeignKey(groups.c.id), primary_key=True),
 )
 
+document_labels = Table(
+    "document_labels",
+    metadata,
+    Column("document_id", ForeignKey(documents.c.id), primary_key=True),
+    Column("label", String(64), primary_key=True),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -203,7 +245,7 @@ jobs = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
-#: ``groups`` is a copy for the job alone: policy and the stores read a document's groups from ``document_groups``.
+#: ``groups`` and ``labels`` are copies for the job alone: policy and the stores read a document's from their own tables.
 job_items = Table(
     "job_items",
     metadata,
@@ -226,6 +268,8 @@ job_items = Table(
     Column("stage", String(32), nullable=False),
     Column("failure", String(64)),
     Column("failure_detail", String),
+    Column("labels", _SET, nullable=False, server_default="[]"),
+    *_marks(),
     UniqueConstraint("job_id", "ordinal"),
     Index(None, "state", "job_id"),
 )

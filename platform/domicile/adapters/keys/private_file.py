@@ -67,7 +67,9 @@ class PrivateFile:
         try:
             os.link(partial, self.path)
         except FileExistsError:
-            raise ConfigurationError(f"There is a {self._what} at {self.path} already; it was not touched.") from None
+            raise ConfigurationError(
+                f"There is a {self._what} at {self.path} already; it was not touched.", hint="Use it, or name another file."
+            ) from None
 
     def _refuse_exposed(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):

@@ -12,7 +12,7 @@ from pathlib import Path
 import qdrant_edge as engine
 
 from domicile.adapters.qdrant.filters import Condition
-from domicile.adapters.qdrant.points import DENSE, KEYWORDS, SPARSE, SPARSE_FULL_SCAN_POINTS
+from domicile.adapters.qdrant.points import DENSE, INTEGERS, KEYWORDS, SPARSE, SPARSE_FULL_SCAN_POINTS
 from domicile.domain.errors import ConfigurationError, DomicileError, StorageFull, VectorIndexUnavailable
 from domicile.policy.scope import Field
 
@@ -44,7 +44,9 @@ def open_shard(folder: Path, dimensions: int) -> engine.EdgeShard:
     with translated():
         if not folder.exists():
             _create(folder, dimensions)
-        return engine.EdgeShard.load(str(folder), _config(dimensions))
+        shard = engine.EdgeShard.load(str(folder), _config(dimensions))
+        _add_missing_indexes(shard)
+        return shard
 
 
 def force_log_to_disk(folder: Path) -> None:
@@ -107,18 +109,25 @@ def _create(folder: Path, dimensions: int) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     shard = engine.EdgeShard.create(str(unfinished), _config(dimensions))
-    for key, index in _payload_indexes().items():
-        shard.update(engine.UpdateOperation.create_field_index(key, index))
+    _add_missing_indexes(shard)
     shard.flush()
     shard.close()
     unfinished.rename(folder)
     _force_to_disk(folder.parent)
 
 
+def _add_missing_indexes(shard: engine.EdgeShard) -> None:
+    """All of them for a new shard, those that there were not yet for one that was made before."""
+    there = shard.info().payload_schema
+    for key, index in _payload_indexes().items():
+        if key not in there:
+            shard.update(engine.UpdateOperation.create_field_index(key, index))
+
+
 def _payload_indexes() -> dict[str, engine.PayloadSchemaParams]:
     return {
         Field.TENANT.value: engine.KeywordIndexParams(is_tenant=True),
-        Field.CLASSIFICATION.value: engine.IntegerIndexParams(lookup=True, range=True),
+        **{key: engine.IntegerIndexParams(lookup=True, range=True) for key in INTEGERS},
         **{key: engine.KeywordIndexParams() for key in KEYWORDS},
     }
 

@@ -10,7 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, Protocol, TypeVar, assert_never
 
-from domicile.policy.scope import AllOf, AnyOf, Between, Everything, Field, Intersects, IsEmpty, Not, Nothing, OneOf, Scope
+from domicile.adapters.qdrant.points import ABSENT_NUMBER, ABSENT_TEXT
+from domicile.policy.scope import (
+    NUMBERS,
+    SETS,
+    AllOf,
+    AnyOf,
+    Between,
+    Everything,
+    Field,
+    Intersects,
+    IsEmpty,
+    Not,
+    Nothing,
+    OneOf,
+    Scope,
+)
 
 Condition = Any
 FilterT_co = TypeVar("FilterT_co", covariant=True)
@@ -49,8 +64,8 @@ def reduce_scope(scope: Scope) -> Scope:
         case Between(_, low, high):
             return Everything() if low is None and high is None else scope
         case IsEmpty(name):
-            # Only a document's groups can be empty; every other field always has its one value.
-            return scope if name is Field.GROUPS else Nothing()
+            # Every other field always has its one value.
+            return scope if name in SETS else Nothing()
         case AllOf(parts):
             return _all_of(tuple(reduce_scope(part) for part in parts))
         case AnyOf(parts):
@@ -89,8 +104,8 @@ def _named_tenants(scope: Scope) -> frozenset[str] | None:
 
 
 def _storable(name: Field, values: frozenset[str]) -> frozenset[str]:
-    """The values that the field can hold at all: a classification is stored as an integer, every other field as text."""
-    if name is not Field.CLASSIFICATION:
+    """The values that the field can hold at all: what is a number is stored as one, every other field as text."""
+    if name not in NUMBERS:
         return values
     return frozenset(value for value in values if value.isascii() and value.isdecimal() and str(int(value)) == value)
 
@@ -141,14 +156,22 @@ def _whole(scope: Scope, dialect: Dialect[FilterT_co]) -> FilterT_co:
             return dialect.filter(must=[_condition(scope, dialect)])
 
 
+def _or_absent(name: Field, present: Condition, admitted: bool, dialect: Dialect[FilterT_co]) -> Condition:
+    """The condition on a point that holds the field, and whether a point that does not is admitted as well."""
+    return dialect.filter(should=[present, dialect.empty(name)]) if admitted else present
+
+
 def _condition(scope: Scope, dialect: Dialect[FilterT_co]) -> Condition:
     match scope:
-        case OneOf(Field.CLASSIFICATION as name, values):
-            return dialect.one_of(name, sorted(int(value) for value in values))
+        case OneOf(name, values) if name in NUMBERS:
+            among = sorted(int(value) for value in values)
+            return _or_absent(name, dialect.one_of(name, among), ABSENT_NUMBER.get(name) in among, dialect)
         case OneOf(name, values):
-            return dialect.one_of(name, sorted(values))
-        case Between(_, low, high):
-            return dialect.between(Field.CLASSIFICATION, low, high)
+            return _or_absent(name, dialect.one_of(name, sorted(values)), ABSENT_TEXT.get(name) in values, dialect)
+        case Between(name, low, high):
+            absent = ABSENT_NUMBER.get(name)
+            admitted = absent is not None and (low is None or low <= absent) and (high is None or absent <= high)
+            return _or_absent(name, dialect.between(name, low, high), admitted, dialect)
         case IsEmpty(name):
             return dialect.empty(name)
         case _:

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import VectorIndexUnavailable
+from domicile.domain.marks import FOREVER, NOBODY
 from domicile.policy.scope import Field
 from domicile.ports.vector_index import IndexHit, IndexPoint
 
@@ -25,8 +27,21 @@ ENVELOPE = "envelope"
 #: What a hit is made of; the attributes stay in the engine.
 HIT_FIELDS = [VERSION, Field.DOCUMENT.value, ORDINAL, ENVELOPE]
 
-#: Fields with an index of exact values; ``Field.CLASSIFICATION`` has one of integers, and the tenant's is the main one.
-KEYWORDS = (Field.DOCUMENT.value, Field.COLLECTION.value, Field.REGION.value, Field.GROUPS.value, VERSION)
+#: Fields with an index of exact values, and fields with one of integers; the tenant's is the main one of its own.
+KEYWORDS = (
+    Field.DOCUMENT.value,
+    Field.COLLECTION.value,
+    Field.REGION.value,
+    Field.GROUPS.value,
+    Field.OWNER.value,
+    Field.LABELS.value,
+    Field.PERSONAL_DATA.value,
+    VERSION,
+)
+INTEGERS = (Field.CLASSIFICATION.value, Field.VALID_FROM.value, Field.VALID_UNTIL.value)
+#: What a point has in a field that it does not hold: most points are so, and those from before there were these fields.
+ABSENT_TEXT = {Field.OWNER: str(NOBODY), Field.PERSONAL_DATA: "false"}
+ABSENT_NUMBER = {Field.VALID_FROM: 0, Field.VALID_UNTIL: FOREVER}
 
 #: Below this many admitted points, comparing each one's terms is faster than walking the inverted index (measured at
 #: 100,000 points, 2,000 of them admitted: 0.9 against 2.8 ms).
@@ -48,10 +63,22 @@ def payload_of(point: IndexPoint) -> dict[str, Any]:
         Field.REGION.value: attributes.region.name,
         Field.CLASSIFICATION.value: int(attributes.classification),
         Field.GROUPS.value: sorted(str(group) for group in attributes.groups),
+        **_present(attributes),
         VERSION: str(point.version_id),
         ORDINAL: point.ordinal,
         ENVELOPE: base64.b64encode(point.envelope).decode("ascii"),
     }
+
+
+def _present(attributes: DocumentAttributes) -> dict[str, Any]:
+    """Those of the remaining attributes that are not what an absent one stands for."""
+    texts = {Field.OWNER: str(attributes.owner), Field.PERSONAL_DATA: "true" if attributes.personal_data else "false"}
+    numbers = {Field.VALID_FROM: attributes.validity.start, Field.VALID_UNTIL: attributes.validity.end}
+    present: dict[str, Any] = {name.value: text for name, text in texts.items() if text != ABSENT_TEXT[name]}
+    present |= {name.value: value for name, value in numbers.items() if value != ABSENT_NUMBER[name]}
+    if attributes.labels:
+        present[Field.LABELS.value] = sorted(attributes.labels)
+    return present
 
 
 def hit_of(chunk_id: UUID, payload: Mapping[str, Any]) -> IndexHit:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from domicile.adapters.qdrant.filters import Condition, compile_scope, reduce_sc
 from domicile.adapters.qdrant.points import (
     DENSE,
     HIT_FIELDS,
+    INTEGERS,
     KEYWORDS,
     SPARSE,
     VERSION,
@@ -174,7 +175,10 @@ class ServerVectorIndex:
             raise ConfigurationError("The Qdrant server is too old.", hint="Use version 1.19 or newer.")
         if not await self._client.collection_exists(self._collection):
             await self._create()
-        await self._check_dimensions()
+        there = await self._check_dimensions()
+        for key, schema in self._payload_indexes().items():
+            if key not in there:
+                await self._client.create_payload_index(self._collection, key, schema, wait=True)
 
     async def _create(self) -> None:
         models = self._models
@@ -186,25 +190,27 @@ class ServerVectorIndex:
             # Every question lies within a tenant: a graph for each tenant, and none over all of them.
             hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
         )
-        for key, schema in self._payload_indexes().items():
-            await self._client.create_payload_index(self._collection, key, schema, wait=True)
 
     def _payload_indexes(self) -> dict[str, Any]:
         models = self._models
         keyword = models.KeywordIndexType.KEYWORD
         return {
             Field.TENANT.value: models.KeywordIndexParams(type=keyword, is_tenant=True),
-            Field.CLASSIFICATION.value: models.IntegerIndexParams(
-                type=models.IntegerIndexType.INTEGER, lookup=True, range=True
-            ),
+            **{
+                key: models.IntegerIndexParams(type=models.IntegerIndexType.INTEGER, lookup=True, range=True)
+                for key in INTEGERS
+            },
             **{key: models.KeywordIndexParams(type=keyword) for key in KEYWORDS},
         }
 
-    async def _check_dimensions(self) -> None:
-        params = (await self._client.get_collection(self._collection)).config.params.vectors
+    async def _check_dimensions(self) -> Container[str]:
+        """The payload indexes that there are; those that a newer version needs are added."""
+        found = await self._client.get_collection(self._collection)
+        params = found.config.params.vectors
         dense = params.get(DENSE) if isinstance(params, dict) else None
         if dense is None or dense.size != self._dimensions:
             raise ConfigurationError("The vector collection on the server was made for other vectors.")
+        return found.payload_schema
 
     def _point(self, point: IndexPoint) -> models.PointStruct:
         vectors: Any = {DENSE: point.dense.tolist(), SPARSE: self._terms(point.sparse)}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, HeaderParameter, JSONBody
 
@@ -41,13 +42,13 @@ async def create_collection(
     data: JSONBody[NewCollection], visitor: Who, cell: Here, idempotency_key: IdempotencyKey = None
 ) -> Response[CollectionOut]:
     """A collection lies in the cell's region; naming any other is refused."""
-    parts = (b"collections", data.slug.encode("utf-8"), (data.region or "").encode("utf-8"))
+    parts = (b"collections", msgspec.json.encode(data))
     write = IdempotentWrite(cell.database, visitor, idempotency_key, parts)
     before = await write.made_before()
     if before is not None:
         made = await cell.library.collection(visitor.caller, str(before))
     else:
-        made = await cell.library.create_collection(visitor.caller, data.slug, data.region)
+        made = await cell.library.create_collection(visitor.caller, data.slug, data.region, data.marking())
         await write.made(made.id, 201)
     return Response(collection_out(made), status_code=201, headers={"location": f"/v1/collections/{made.id}"})
 

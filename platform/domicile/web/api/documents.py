@@ -15,6 +15,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 
 from domicile.domain.actions import Action
 from domicile.domain.documents import DocumentTitle
+from domicile.domain.marks import Marking, Validity, label_set, truth
 from domicile.domain.values import Classification
 from domicile.web.api.collections import IdempotencyKey
 from domicile.web.api.responses import problems
@@ -26,12 +27,18 @@ from domicile.web.uploads import UploadForm, UploadLimits, read_upload
 
 Prefer = Annotated[str | None, HeaderParameter(name="Prefer", description="'handling=lenient', or nothing")]
 _TAGS = ["documents"]
-_FIELDS = frozenset({"source", "classification", "groups", "region"})
+_FIELDS = frozenset(
+    {"source", "classification", "groups", "owner", "labels", "personal_data", "valid_from", "valid_until", "region"}
+)
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,126}")
 
 
 def _texts(description: str) -> Schema:
     return Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING), description=description)
+
+
+def _text(description: str) -> Schema:
+    return Schema(type=OpenAPIType.STRING, description=description)
 
 
 @dataclass
@@ -56,6 +63,11 @@ class _UploadOperation(Operation):
                             "source": _texts("Where each file came from, in the same order; citations name it"),
                             "classification": Schema(type=OpenAPIType.STRING, enum=[each.label for each in Classification]),
                             "groups": _texts("Groups that may read them; everyone of the tenant if none is given"),
+                            "owner": Schema(type=OpenAPIType.STRING, description="A login; who sends them if not given"),
+                            "labels": _texts("Short names that policies can refer to"),
+                            "personal_data": Schema(type=OpenAPIType.BOOLEAN, description="Whether they hold personal data"),
+                            "valid_from": _text("The first day, or a time with a zone (ISO 8601)"),
+                            "valid_until": _text("The last day, or the time at which they stop to be valid"),
                             "region": Schema(type=OpenAPIType.STRING, description="Must be the cell's own, if given"),
                         },
                     )
@@ -113,13 +125,11 @@ async def ingest_documents(
     write = IdempotentWrite(cell.database, visitor, idempotency_key, _parts(where.id, form))
     job_id = await write.made_before()
     if job_id is None:
-        label, groups = form.single("classification"), form.fields.get("groups")
         job = await cell.intake.submit(
             visitor.caller,
             where.id,
             form.uploads(),
-            classification=None if label is None else Classification.parse(label),
-            groups=groups,
+            marking=_marking(form),
             region=form.single("region"),
             reject_single="handling=lenient" not in (prefer or ""),
         )
@@ -186,6 +196,21 @@ def attachment(title: DocumentTitle) -> str:
 
 def _safe_media_type(media_type: str) -> str:
     return media_type if _MEDIA_TYPE.fullmatch(media_type) else "application/octet-stream"
+
+
+def _marking(form: UploadForm) -> Marking:
+    """What the form says of its documents; what is not sent is not said."""
+    label, personal = form.single("classification"), form.single("personal_data")
+    start, end = form.single("valid_from"), form.single("valid_until")
+    groups, labels = form.fields.get("groups"), form.fields.get("labels")
+    return Marking(
+        classification=None if label is None else Classification.parse(label),
+        groups=None if groups is None else tuple(groups),
+        owner=form.single("owner"),
+        labels=None if labels is None else label_set(labels),
+        personal_data=None if personal is None else truth(personal),
+        validity=Validity.parse(start, end) if start or end else None,
+    )
 
 
 def _parts(collection_id: UUID, form: UploadForm) -> list[bytes]:

@@ -117,8 +117,10 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "classification.confidential": ("confidential", "vertraulich"),
     "classification.restricted": ("restricted", "streng vertraulich"),
     "role.member": ("member", "Mitglied"),
+    "role.curator": ("curator", "Redaktion"),
     "role.administrator": ("administrator", "Administration"),
     "role.auditor": ("auditor", "Revision"),
+    "role.operator": ("operator", "Betrieb"),
     # States
     "state.nothing": (
         "No answer in the documents that you may read",

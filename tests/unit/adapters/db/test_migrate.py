@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, create_engine, text
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import revisions, upgrade
 from domicile.adapters.db.schema import REVISIONS, metadata
 from domicile.domain.errors import DatabaseUnavailable, SchemaNewer, SchemaOutdated
+from domicile.domain.marks import FOREVER, NOBODY, UNMARKED, Marks
+from domicile.domain.principals import PrincipalKind
+from domicile.domain.values import Classification
+from domicile.policy.scope import AllOf, Between, Field, IsEmpty, OneOf, RetrievalScope
 
 MIGRATIONS = Path(__file__).resolve().parents[4] / "migrations"
 
@@ -115,3 +121,50 @@ async def test_no_foreign_key_cascades_and_none_leaves_the_audit_log() -> None:
     assert keys
     assert all(key.ondelete is None and key.onupdate is None for key in keys)
     assert not metadata.tables["audit_entries"].foreign_keys
+
+
+async def test_what_was_there_before_marks_means_what_it_meant(empty_url: str, empty: SqlDatabase) -> None:
+    """A database of the first revision with a tenant, its people and a document: all are read, and nothing opens or closes."""
+    await asyncio.to_thread(_upgrade_to, empty_url, "0001")
+    async with empty.writing_transaction() as open_:
+        for statement in _OF_THE_FIRST_REVISION:
+            await open_.run(text(statement), {name: _VALUES[name] for name in text(statement).compile().params})
+        await open_.commit()
+    assert await upgrade(empty_url, folder=MIGRATIONS) == ("0001", REVISIONS[-1])
+    async with empty.reading() as unit:
+        tenant = await unit.tenants.by_slug("acme")
+        (member,) = await unit.principals.of_tenant(tenant.id)
+        (collection,) = await unit.collections.of_tenant(tenant.id)
+        (document,) = await unit.documents.list(RetrievalScope(_AS_BEFORE, (), ""))
+    assert (tenant.allowed_regions, member.kind) == (frozenset(), PrincipalKind.USER)
+    assert collection.marks == UNMARKED
+    assert document.attributes.marks == Marks(Classification.CONFIDENTIAL)
+
+
+def _upgrade_to(url: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = create_engine(url.replace("+aiosqlite", ""))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+_OF_THE_FIRST_REVISION = (
+    "INSERT INTO tenants VALUES (:id, 'acme', 'Acme', 'eu-de')",
+    "INSERT INTO principals VALUES (:id, :id, 'mia', 'Mia', 'member', 1, 0, NULL)",
+    "INSERT INTO collections VALUES (:id, :id, 'handbook', 'eu-de')",
+    "INSERT INTO documents VALUES (:id, :id, :id, 'eu-de', 2, x'00', :at, :id, :id, x'00', x'00', 1, 1, :at)",
+)
+_VALUES = {"id": "0123456789abcdef0123456789abcdef", "at": "2025-01-01 00:00:00.000000"}
+#: What every document has met so far, in terms of the new columns.
+_AS_BEFORE = AllOf(
+    (
+        OneOf(Field.OWNER, frozenset({str(NOBODY)})),
+        OneOf(Field.PERSONAL_DATA, frozenset({"false"})),
+        IsEmpty(Field.LABELS),
+        Between(Field.VALID_FROM, high=0),
+        Between(Field.VALID_UNTIL, low=FOREVER),
+    )
+)

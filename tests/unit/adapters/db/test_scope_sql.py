@@ -9,10 +9,12 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fakes import people
+from tests.fakes.people import uid
 from tests.fakes.stored_documents import fill
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.domain.documents import Document
+from domicile.domain.marks import ALWAYS, FOREVER, NOBODY, Validity
 from domicile.domain.values import Classification
 from domicile.policy.scope import (
     AllOf,
@@ -33,8 +35,11 @@ from domicile.policy.scope import (
 TENANTS = [people.tenant("acme"), people.tenant("globex")]
 COLLECTIONS = [people.collection(slug, tenant) for tenant in TENANTS for slug in ("handbook", "minutes")]
 GROUPS = [people.group(slug, TENANTS[0]) for slug in ("finance", "legal", "board")]
+OWNERS = [NOBODY, uid("mia"), uid("ben")]
+LABELS = ["hr", "works-council"]
+VALIDITIES = [ALWAYS, Validity(60, 120), Validity(120, FOREVER)]
 
-#: One document of every kind there is: collection, region, classification, groups.
+#: One document of every kind there is: collection, region, classification, groups; the other marks come as they may.
 DOCUMENTS = [
     people.document(
         f"{collection.slug}-{region}-{int(level)}-{len(groups)}",
@@ -43,26 +48,33 @@ DOCUMENTS = [
         region=region,
         classification=level,
         groups=[group.id for group in groups],
+        owner=OWNERS[(number + len(groups)) % 3],
+        labels=frozenset(LABELS[: (number + int(level)) % 3]),
+        personal_data=(number + int(level)) % 2 == 1,
+        validity=VALIDITIES[(number + int(level) + len(groups)) % 3],
     )
-    for collection in COLLECTIONS
+    for number, collection in enumerate(COLLECTIONS)
     for region in (people.HOME, people.ELSEWHERE)
     for level in Classification
     for groups in ([], GROUPS[:1], GROUPS[:2], GROUPS)
 ]
 
-IDS = [*(each.id for each in (*TENANTS, *COLLECTIONS, *GROUPS)), *(each.document_id for each in DOCUMENTS[::17])]
+IDS = [*OWNERS, *(each.id for each in (*TENANTS, *COLLECTIONS, *GROUPS)), *(each.document_id for each in DOCUMENTS[::17])]
 # Next to what documents have: text that looks like it and is not the same, and text that is nothing at all.
 TEXTS = [*map(str, IDS), str(IDS[0]).upper(), IDS[0].hex, "eu-de", "us-va", "EU-DE", "0", "1", "3", "01", "9" * 30, "", "x"]
+TEXTS += [*LABELS, "true", "false", "True", "60", "0120", str(FOREVER), "nul\x00"]
 
 values = st.frozensets(st.sampled_from(TEXTS), max_size=4)
 fields = st.sampled_from(Field)
 bounds = st.none() | st.integers(-2, 6) | st.sampled_from([-(10**12), 10**12])
+moments = st.none() | st.sampled_from([-1, 0, 59, 60, 119, 120, FOREVER - 1, FOREVER, 10**30])
 leaves = st.one_of(
     st.just(Everything()),
     st.just(Nothing()),
     st.builds(OneOf, fields, values),
     st.builds(Intersects, fields, values),
     st.builds(Between, st.just(Field.CLASSIFICATION), bounds, bounds),
+    st.builds(Between, st.sampled_from([Field.VALID_FROM, Field.VALID_UNTIL]), moments, moments),
     st.builds(IsEmpty, fields),
 )
 scopes = st.recursive(

@@ -1,4 +1,4 @@
-"""The receipt key's file."""
+"""Files of Ed25519 keys."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from domicile.adapters.keys.signing_key import ReceiptKeyFile
-from domicile.domain.errors import KeyFileExposed, KeyProviderUnavailable, ResidencyViolation
+from domicile.adapters.keys.signing_key import PolicyKeyFile, ReceiptKeyFile
+from domicile.domain.errors import ConfigurationError, KeyFileExposed, KeyProviderUnavailable, ResidencyViolation
 from domicile.domain.values import Region
 
 HOME = Region("eu-de")
@@ -58,3 +58,36 @@ def test_a_missing_one_is_said(path: Path) -> None:
     """Loading alone makes none."""
     with pytest.raises(KeyProviderUnavailable, match="no receipt key"):
         ReceiptKeyFile(path, HOME).load()
+
+
+def test_a_policy_key_is_made_where_there_is_none(tmp_path: Path) -> None:
+    """For its owner only; one that is there is never written over."""
+    place = tmp_path / "policy.key"
+    made = PolicyKeyFile(place).create()
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    before = place.read_bytes()
+    with pytest.raises(ConfigurationError, match="already"):
+        PolicyKeyFile(place).create()
+    assert place.read_bytes() == before
+    assert PolicyKeyFile(place).load() == made
+
+
+def test_a_policy_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    """Whoever has read it could sign policies."""
+    place = tmp_path / "policy.key"
+    PolicyKeyFile(place).create()
+    place.chmod(0o640)
+    with pytest.raises(KeyFileExposed, match="policy key"):
+        PolicyKeyFile(place).load()
+
+
+def test_keys_for_one_purpose_do_not_serve_another(path: Path, tmp_path: Path) -> None:
+    """A cell that could sign its own policies would make their signature worthless."""
+    ReceiptKeyFile(path, HOME).load_or_create()
+    with pytest.raises(KeyProviderUnavailable, match="not a policy key"):
+        PolicyKeyFile(path).load()
+    PolicyKeyFile(tmp_path / "policy.key").create()
+    with pytest.raises(KeyProviderUnavailable, match="not a receipt key"):
+        ReceiptKeyFile(tmp_path / "policy.key", HOME).load()
+    with pytest.raises(KeyProviderUnavailable, match="no policy key"):
+        PolicyKeyFile(tmp_path / "missing").load()

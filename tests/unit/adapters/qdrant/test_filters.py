@@ -18,6 +18,7 @@ from domicile.adapters.qdrant.filters import compile_scope, reduce_scope, term_c
 from domicile.adapters.qdrant.points import DENSE, payload_of
 from domicile.adapters.qdrant.server import ServerDialect
 from domicile.domain.documents import DocumentAttributes
+from domicile.domain.marks import FOREVER, NOBODY, Validity
 from domicile.domain.values import Classification, Region
 from domicile.policy.scope import (
     AllOf,
@@ -35,6 +36,9 @@ from domicile.policy.scope import (
 )
 
 TENANTS, DOCUMENTS, COLLECTIONS, GROUPS = ([UUID(int=base + n) for n in range(3)] for base in (10, 20, 30, 40))
+OWNERS = [UUID(int=50), UUID(int=51)]
+LABELS = ["hr", "works-council", "archive"]
+MOMENTS = [0, 60, 120, 180, 240]
 REGIONS = ["eu-de", "eu-fr", "us-va"]
 CORPUS = [
     DocumentAttributes(
@@ -44,8 +48,12 @@ CORPUS = [
         region=Region(REGIONS[n // 5 % 3]),
         classification=Classification(n // 7 % 4),
         groups=frozenset(group for bit, group in enumerate(GROUPS) if (n * 5) >> bit & 1),
+        owner=[NOBODY, *OWNERS][n // 11 % 3],
+        labels=frozenset(label for bit, label in enumerate(LABELS) if (n * 3) >> bit & 1),
+        personal_data=n // 13 % 2 == 1,
+        validity=Validity(MOMENTS[n // 4 % 3], [*MOMENTS[3:], FOREVER][n // 6 % 3]),
     )
-    for n in range(60)
+    for n in range(90)
 ]
 POINTS = [point_of(attributes, UUID(int=1000 + n)) for n, attributes in enumerate(CORPUS)]
 VALUES = {
@@ -55,8 +63,14 @@ VALUES = {
     Field.REGION: REGIONS,
     Field.CLASSIFICATION: ["0", "1", "2", "3", "02", "x", "-1"],
     Field.GROUPS: [str(value) for value in GROUPS],
+    Field.OWNER: [str(value) for value in [NOBODY, *OWNERS]],
+    Field.LABELS: LABELS,
+    Field.PERSONAL_DATA: ["true", "false", "True"],
+    Field.VALID_FROM: ["0", "60", "x"],
+    Field.VALID_UNTIL: [str(FOREVER), "180", "0180"],
 }
 levels = st.none() | st.integers(-1, 4)
+moments = st.none() | st.sampled_from([-1, *MOMENTS, 61, FOREVER - 1, FOREVER])
 some_values = st.sampled_from(Field).flatmap(
     lambda name: st.tuples(st.just(name), st.frozensets(st.sampled_from([*VALUES[name], "absent"]), max_size=4))
 )
@@ -66,6 +80,7 @@ leaves = (
     | some_values.map(lambda pair: OneOf(*pair))
     | some_values.map(lambda pair: Intersects(*pair))
     | st.builds(Between, st.just(Field.CLASSIFICATION), levels, levels)
+    | st.builds(Between, st.sampled_from([Field.VALID_FROM, Field.VALID_UNTIL]), moments, moments)
     | st.builds(IsEmpty, st.sampled_from(Field))
 )
 scopes = st.recursive(
@@ -100,14 +115,14 @@ def client():
     with asyncio.Runner() as runner:
         runner.run(client.create_collection("filters", vectors_config=vectors))
         runner.run(client.upsert("filters", structs))
-        yield lambda admitted: runner.run(client.scroll("filters", admitted, limit=100))[0]
+        yield lambda admitted: runner.run(client.scroll("filters", admitted, limit=200))[0]
 
 
 @given(scope=scopes)
 @settings(deadline=None, max_examples=150)
 def test_the_embedded_engine_finds_exactly_what_the_scope_admits(shard, scope):
     """Over random scopes, the embedded engine's filter and the reference semantics choose the same points."""
-    request = engine.ScrollRequest(limit=100, filter=compile_scope(scope, EDGE_DIALECT), with_payload=False)
+    request = engine.ScrollRequest(limit=200, filter=compile_scope(scope, EDGE_DIALECT), with_payload=False)
     assert {record.id for record in shard.scroll(request)[0]} == _expected(scope)
 
 

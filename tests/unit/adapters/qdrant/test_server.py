@@ -11,11 +11,15 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from domicile.adapters.qdrant import server
+from domicile.adapters.qdrant.points import INTEGERS, KEYWORDS
 from domicile.adapters.qdrant.server import ServerVectorIndex
 from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexUnavailable
-from domicile.policy.scope import Everything, RetrievalScope
+from domicile.policy.scope import Everything, Field, RetrievalScope
 
 ALL = RetrievalScope(Everything(), policies=(), bundle_digest="")
+
+
+PAYLOAD_INDEXES = {Field.TENANT.value, *KEYWORDS, *INTEGERS}
 
 
 def answered(status: int, content: bytes = b"secret words") -> UnexpectedResponse:
@@ -37,7 +41,7 @@ class FailingServer:
 
     async def get_collection(self, name):
         params = SimpleNamespace(vectors={"dense": models.VectorParams(size=4, distance=models.Distance.DOT)})
-        return SimpleNamespace(config=SimpleNamespace(params=params))
+        return SimpleNamespace(config=SimpleNamespace(params=params), payload_schema=PAYLOAD_INDEXES)
 
     async def count(self, *arguments, **options):
         self.asked += 1

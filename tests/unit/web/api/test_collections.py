@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pytest
 from tests.fakes.cell import MemoryCell, client
 
 
@@ -78,3 +79,46 @@ async def test_the_same_idempotency_key_makes_one_collection(cell: MemoryCell) -
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
     assert (other.status_code, other.json()["type"]) == (409, "urn:domicile:problem:idempotency-conflict")
+
+
+async def test_a_collection_says_what_its_new_documents_get(cell: MemoryCell) -> None:
+    """All marks, given and told; the owner by login, and whoever made it if nobody is named."""
+    http, ada = client(cell, "ada"), cell.people["ada"].principal.id
+    marks = {
+        "classification": "confidential",
+        "groups": ["board"],
+        "labels": ["hr"],
+        "personal_data": True,
+        "valid_from": "2026-01-01",
+        "valid_until": "2026-12-31",
+    }
+    made = (await http.post("/v1/collections", json={"slug": "people", **marks})).json()
+    assert (made["classification"], made["labels"], made["personal_data"], made["owner"]) == (
+        "confidential",
+        ["hr"],
+        True,
+        str(ada),
+    )
+    assert (made["valid_from"], made["valid_until"]) == ("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z")
+    plain = (await http.post("/v1/collections", json={"slug": "plain", "owner": "mia"})).json()
+    assert plain["owner"] == str(cell.people["mia"].principal.id)
+    assert (plain["classification"], plain["groups"], plain["valid_until"]) == ("internal", [], None)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"classification": "secret"},
+        {"groups": ["nobody"]},
+        {"owner": "gil"},
+        {"labels": ["Not a label"]},
+        {"valid_from": "2026-02-01", "valid_until": "2026-01-01"},
+        {"personal_data": "yes"},
+        {"lables": []},
+    ],
+)
+async def test_marks_that_cannot_be_are_refused(cell: MemoryCell, wrong: dict[str, object]) -> None:
+    """And no collection is made; a misspelt mark is refused rather than left out."""
+    answered = await client(cell, "ada").post("/v1/collections", json={"slug": "wrong", **wrong})
+    assert answered.status_code == 400, answered.text
+    assert (await client(cell, "ada").get("/v1/collections/wrong")).status_code == 404

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.fakes.cell import MemoryCell, client
 
 from domicile.domain.documents import DocumentTitle
+from domicile.domain.marks import Validity
 from domicile.web.api.documents import attachment
 
 
@@ -207,3 +208,52 @@ def test_no_file_name_breaks_out_of_the_header(source: str) -> None:
     assert header.isascii()
     assert header.isprintable()
     assert header.count('"') == 2
+
+
+async def test_marks_are_given_with_the_form_and_told_with_the_document(cell: MemoryCell) -> None:
+    """As they stand in the document's attributes."""
+    form = {
+        "classification": "confidential",
+        "owner": "mia",
+        "labels": ["hr", "works-council"],
+        "personal_data": "true",
+        "valid_from": "2020-01-01",
+        "valid_until": "2099-12-31",
+    }
+    http = client(cell, "ada")
+    job = (await http.post("/v1/collections/handbook/documents", files={"file": ("m.md", b"# M")}, data=form)).json()
+    job = await _done(cell, "ada", job)
+    told = (await http.get(f"/v1/documents/{job['items'][0]['document_id']}")).json()
+    assert (told["owner"], told["labels"]) == (str(cell.people["mia"].principal.id), ["hr", "works-council"])
+    assert (told["personal_data"], told["valid_from"], told["valid_until"]) == (
+        True,
+        "2020-01-01T00:00:00Z",
+        "2100-01-01T00:00:00Z",
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"owner": "gil"}, {"labels": "Not a label"}, {"personal_data": "yes"}, {"valid_until": "yesterday"}, {"label": "hr"}],
+)
+async def test_wrong_marks_store_nothing(cell: MemoryCell, wrong: dict[str, str]) -> None:
+    """Refused at once, by name."""
+    before = await _documents(cell, "ada", "handbook")
+    sent = await client(cell, "ada").post("/v1/collections/handbook/documents", files={"file": ("m.md", b"# M")}, data=wrong)
+    assert sent.status_code == 400, sent.text
+    assert await _documents(cell, "ada", "handbook") == before
+
+
+async def test_a_document_is_read_only_while_it_is_valid(cell: MemoryCell) -> None:
+    """Afterwards members do not even see that it is there; the administrator does, and cannot read it either."""
+    text = "# Canteen\n\nThe canteen serves lentil soup on Fridays."
+    (old,) = await cell.ingest("ada", "handbook", {"old.md": text}, validity=Validity.parse("2020-01-01", "2020-12-31"))
+    (coming,) = await cell.ingest("ada", "handbook", {"coming.md": text}, validity=Validity.parse("2099-01-01", None))
+    for document in (old, coming):
+        assert (await client(cell, "mia").get(f"/v1/documents/{document}")).status_code == 403
+        assert (await client(cell, "ada").get(f"/v1/documents/{document}")).status_code == 200
+        assert (await client(cell, "ada").get(f"/v1/documents/{document}/content")).status_code == 403
+    found = (await client(cell, "mia").post("/v1/search", json={"query": "lentil soup on Fridays"})).json()
+    assert {str(old), str(coming)}.isdisjoint(each["document_id"] for each in found["passages"])
+    listed = {each["id"] for each in await _documents(cell, "mia", "handbook")}
+    assert {str(old), str(coming)}.isdisjoint(listed)

@@ -25,6 +25,7 @@ async def test_it_tells_where_every_component_is_and_why(cell: MemoryCell, login
     assert answered.status_code == 200
     told = answered.json()
     assert (told["cell_region"], told["access_region"]) == ("eu-de", "unknown")
+    assert told["policies_signed_by"] is None
     database, model = told["components"]
     assert database == {
         "kind": "database",
