@@ -16,10 +16,11 @@ from domicile.domain.values import Classification, Region, Role
 from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
 from domicile.policy.expressions import calculates
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, tells_time
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
+from domicile.policy.slices import Applicable
 from domicile.policy.sources import PolicySource, find_sources
 from domicile.policy.tenant import PREFIX, TENANT_ACTIONS, tenant_policies
 
@@ -36,7 +37,7 @@ class PolicyBundle:
     signed_by: str
     ids: frozenset[str]
     #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
-    applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
+    applicable: Mapping[tuple[Action, str], Applicable]
     #: The schema's actions, which decisions add principals and resources to.
     actions: cedarpy.Entities
     #: What each policy says of itself in its ``@reason``, by its id.
@@ -47,8 +48,6 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
-    #: The kinds of request that a policy looks at the time for; all others are decided alike at any time.
-    timed: frozenset[tuple[Action, str]]
     #: What a tenant's own policies are checked against, and what they are added to.
     schema: cedarpy.Schema
     policies: Mapping[str, Policy]
@@ -63,18 +62,17 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
-        by_request = _by_request(parsed, parsed_schema)
+        policy_set(parsed)  # what cannot be read is found now and not by the first caller whom it concerns
         bundle = cls(
             digest=cls.digest_of(schema, policies, regions),
             signed_by="",
             ids=frozenset(parsed),
-            applicable=by_request,
+            applicable=_by_request(parsed, parsed_schema),
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
             reasons=_reasons(parsed),
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
-            timed=frozenset(key for key in by_request if any(map(tells_time, applicable(parsed, *key).values()))),
             schema=parsed_schema,
             policies=parsed,
         )
@@ -96,7 +94,6 @@ class PolicyBundle:
             return self
         require_compilable(_on_documents(added.written, self.applicable), added.found)
         policies = {**self.policies, **added.policies}
-        timed = (key for key in self.applicable if any(map(tells_time, applicable(added.policies, *key).values())))
         bundle = replace(
             self,
             digest=_tenant_digest(self.digest, texts),
@@ -105,7 +102,6 @@ class PolicyBundle:
             reasons=_reasons(policies),
             sources={**self.sources, **added.sources},
             names_documents=self.names_documents or mentions(added.policies.values(), DOCUMENT),
-            timed=self.timed.union(timed),
             policies=policies,
         )
         PolicyBundle._probe(bundle, _on_documents(added.policies, self.applicable))
@@ -182,13 +178,13 @@ def _samples() -> Iterator[Caller]:
             yield from (Caller(principal, tenant, method, grant) for method, grant in ways)
 
 
-def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[tuple[Action, str], cedarpy.PolicySet]:
+def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[tuple[Action, str], Applicable]:
     """The applicable policies for each combination that the schema's ``appliesTo`` declares."""
     known = _declared(schema)
     missing = set(Action) - {action for action, _ in known}
     if missing:
         raise PolicyInvalid(f"The policy schema does not declare the action '{min(missing)}'.")
-    return {key: policy_set(applicable(policies, *key)) for key in known}
+    return {key: Applicable(applicable(policies, *key)) for key in known}
 
 
 def _reasons(policies: Mapping[str, Policy]) -> dict[str, str]:
@@ -197,13 +193,14 @@ def _reasons(policies: Mapping[str, Policy]) -> dict[str, str]:
 
 def _tenant_requests(
     platform: Iterable[tuple[Action, str]], policies: Mapping[str, Policy]
-) -> dict[tuple[Action, str], cedarpy.PolicySet]:
+) -> dict[tuple[Action, str], Applicable]:
     """The applicable policies for the requests that a tenant's may decide."""
     try:
-        return {key: policy_set(applicable(policies, *key)) for key in platform if key[0] in TENANT_ACTIONS}
+        policy_set(policies)
     except ValueError:
         # Cedar reads no deeper than some sixty operators within one another, and says so without a name.
         raise PolicyInvalid("A policy is nested too deeply.", hint="Divide it into several policies.") from None
+    return {key: Applicable(applicable(policies, *key)) for key in platform if key[0] in TENANT_ACTIONS}
 
 
 def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:

@@ -42,8 +42,8 @@ async def test_each_component_is_shown_with_its_decision_of_now() -> None:
 
 async def test_who_signed_the_policies_is_shown() -> None:
     """Those that decide, at this moment."""
-    decisions = DecisionPoint(replace(shipped_bundle(), signed_by="ab" * 32))
-    gate = Gate(PoliciesInForce(decisions), MemoryAuditLog(), FixedClock(), HOME)
+    in_force = PoliciesInForce(DecisionPoint(replace(shipped_bundle(), signed_by="ab" * 32)))
+    gate = Gate(in_force, MemoryAuditLog(), FixedClock(), HOME)
     shown = Inventory(components=COMPONENTS, gate=gate, cell=Administration.operator_caller(tenant()))
     assert (await shown.read(caller(principal(role=Role.AUDITOR)))).signed_by == "ab" * 32
 
