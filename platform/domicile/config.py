@@ -28,7 +28,7 @@ class Settings:
     cell: str = "cell"
     #: Further regions that components of this cell may lie in, comma-separated. Usually empty.
     component_regions: tuple[str, ...] = ()
-    #: Folder of the Cedar policies; empty means those shipped with the package.
+    #: Folder of the Cedar policies; empty means those shipped with the package. Read again on SIGHUP.
     policy_dir: Path | None = None
     #: Ed25519 public keys in base64, comma-separated: policies have to be signed with one. Empty means nobody has to sign them.
     policy_signers: tuple[str, ...] = ()

@@ -273,6 +273,37 @@ def test_a_change_of_policies_is_tried_on_what_was_asked(machine: Machine, servi
     assert_refused(machine.run("policy", "replay", "--since", "1d", "--until", "2d", str(folder)), "ends before")
 
 
+def test_a_tenants_policies_are_set_beside_a_running_service(machine: Machine, service: subprocess.Popen[str]) -> None:
+    """The service follows; the history keeps every version, and one is written again. SIGHUP does not end the service."""
+    text = '@id("closed")\n@reason("Stocktaking.")\nforbid (principal, action == Action::"search:create", resource);\n'
+    (machine.folder / "own.cedar").write_text(text)
+    set_policies = ("policy", "set", "-t", "acme")
+    assert_refused(machine.run(*set_policies), "file", "--restore")
+    assert_refused(machine.run(*set_policies, "own.cedar", "--expect", "3"), "Read them again")
+    tried = machine.json(*set_policies, "own.cedar", "--dry-run")
+    assert machine.run("search", QUESTION).returncode == 0
+    view = machine.json(*set_policies, "own.cedar")
+    assert (view["version"], view["bundle_digest"], view["tenant"][0]["id"]) == (1, tried["bundle_digest"], "tenant/closed")
+    until_searching(machine, refused=True)
+    (machine.folder / "none.cedar").write_text("")
+    assert machine.run(*set_policies, "none.cedar").returncode == 0
+    until_searching(machine, refused=False)
+    assert machine.json(*set_policies, "--restore", "1")["text"] == text
+    assert machine.json(*set_policies, "none.cedar")["version"] == 4
+    service.send_signal(signal.SIGHUP)
+    assert [each["version"] for each in machine.json("policy", "history", "-t", "acme")] == [4, 3, 2, 1]
+    assert machine.run("policy", "history", "-t", "acme", "--version", "1").stdout == text
+    assert "guard-tenant" in machine.run("policy", "show", "-t", "acme").stdout
+    until_searching(machine, refused=False)
+
+
+def until_searching(machine: Machine, *, refused: bool) -> None:
+    deadline = time.monotonic() + 60
+    while (machine.run("search", QUESTION).returncode != 0) is not refused:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
 def test_a_revoked_key_is_refused(machine: Machine, service: subprocess.Popen[str]) -> None:
     """By the running service, too; other keys go on working."""
     keys = machine.json("apikey", "list", "-t", "acme")

@@ -15,8 +15,9 @@ from tests.fakes.policy import POLICIES
 from domicile.access.gate import Gate
 from domicile.adapters.identity.clock import SystemClock
 from domicile.audit.events import AuditEvent, Outcome
-from domicile.bootstrap.policies import load_bundle
+from domicile.bootstrap.policies import load_unverified, sign_bundle
 from domicile.bootstrap.reload import PlatformReload
+from domicile.bootstrap.signing import make_key
 from domicile.config import Settings
 from domicile.domain.actions import Action
 from domicile.policy.decision import DecisionPoint
@@ -60,7 +61,7 @@ async def test_new_policies_are_in_force_for_every_tenant(cell: MemoryCell, fold
     (folder / "more.cedar").write_text(STRICTER)
     assert await reload.reload()
     event = await newest(cell)
-    after = load_bundle(folder).digest
+    after = load_unverified(folder).digest
     assert (event.action, event.outcome, event.resource) == (Action.POLICY_WRITE, Outcome.PERMITTED, "policies:platform")
     assert (event.bundle_digest, dict(event.detail), event.tenant_id) == (before, {"after": after}, None)
     for login in ("ada", "gus"):
@@ -105,6 +106,21 @@ async def test_policies_that_would_not_let_the_cell_start_are_not_taken(cell: Me
     shutil.rmtree(folder)
     assert not await reload.reload()
     assert (await newest(cell)).reason == "configuration"
+
+
+async def test_unsigned_policies_are_not_taken_where_a_signature_is_required(cell: MemoryCell, folder: Path) -> None:
+    """Neither when the files change nor when the signature is older than they are."""
+    key = folder.with_name("policy.key")
+    signer = make_key(key).text
+    reload = reloading(cell, folder, policy_signers=(signer,))
+    assert not await reload.reload()
+    sign_bundle(folder, key)
+    assert await reload.reload()
+    (folder / "more.cedar").write_text(STRICTER)
+    assert not await reload.reload()
+    assert (await newest(cell)).outcome is Outcome.FAILED
+    assert "guard-stricter" not in cell.in_force.platform.bundle.ids
+    assert cell.in_force.of(cell.people["ada"].tenant.id).bundle.signed_by
 
 
 async def test_a_stream_of_requests_goes_on_through_many_reloads(

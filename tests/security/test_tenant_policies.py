@@ -96,7 +96,7 @@ def test_whatever_a_tenant_writes_the_guardrails_hold(text: str, asked: list[Req
         before = in_force.platform.decide(request)
         after = in_force.of(request.caller.tenant.id).decide(request)
         untouched = (
-            request.caller.tenant != ACME
+            request.caller.tenant.id != ACME.id
             or request.caller.method is AuthenticationMethod.OPERATOR
             or request.action not in TENANT_ACTIONS
         )

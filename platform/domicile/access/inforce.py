@@ -24,11 +24,15 @@ from domicile.domain.errors import DomicileError, PolicyInvalid
 from domicile.domain.policies import WrittenPolicies
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
+from domicile.policy.operands import NotCompilable
 from domicile.policy.tenant import FILE
 from domicile.ports.repositories import Database
 
 #: Between two looks at the database for newer versions. Well below the two seconds of (5), to leave time for parsing.
 _SECONDS = 0.5
+#: Why a stored text may not fit: what is wrong with it, and whatever a later version's compiler stumbles over. None
+#: of it may keep the cell from starting, or other tenants' newer policies from being taken.
+_UNFIT = (PolicyInvalid, NotCompilable, ValueError, LookupError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def _layer(platform: DecisionPoint, written: WrittenPolicies) -> Layer:
     texts = {FILE: written.text}
     try:
         bundle = platform.bundle.with_tenant(written.tenant_id, texts)
-    except (PolicyInvalid, ValueError, RecursionError) as error:  # (3), also for what Cedar could not read or Python not follow
+    except _UNFIT as error:  # (3)
         policy = error.members.get("policy", "") if isinstance(error, PolicyInvalid) else ""
         structlog.get_logger("domicile.access").error(
             "a tenant's policies do not fit, and it is denied everything but changing them",

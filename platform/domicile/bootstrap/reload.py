@@ -2,7 +2,7 @@
 
 Obligations, labelled where they are met:
 
-1. The new policies are checked as they are at a start, residency included, before anything of them is in force.
+1. The new policies are checked as they are at a start, signature and residency included, before anything of them is in force.
 2. If anything is wrong with them, those of before stay in force, and the log and the audit log say why.
 3. The change is in the audit log before it is in force.
 4. They are in force for all tenants at the same moment, and no request waits for them or fails because of them.
@@ -17,9 +17,8 @@ import structlog
 from domicile.access.gate import Gate
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.audit.events import AuditEvent, Outcome
-from domicile.bootstrap.policies import load_bundle
+from domicile.bootstrap.office import decision_point
 from domicile.bootstrap.residency import check_residency
-from domicile.bootstrap.signing import required_signers
 from domicile.config import Settings
 from domicile.domain.actions import Action
 from domicile.domain.errors import DomicileError, PolicyInvalid
@@ -63,9 +62,9 @@ class PlatformReload:
         return True
 
     def _checked(self) -> PolicyBundle:
-        bundle = load_bundle(self._settings.policy_dir, required_signers(self._settings))
-        check_residency(self._settings, self._in_force.platform.by(bundle), self._clock)
-        return bundle
+        decisions = decision_point(self._settings)
+        check_residency(self._settings, decisions, self._clock)
+        return decisions.bundle
 
     async def _refused(self, error: Exception) -> None:
         """(2)"""

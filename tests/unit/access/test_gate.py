@@ -8,10 +8,10 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import ELSEWHERE, HOME, caller, collection, document, principal, tenant, uid
-from tests.fakes.policy import shipped_bundle, shipped_in_force
+from tests.fakes.policy import layer, shipped_bundle, shipped_in_force
 
 from domicile.access.gate import Gate
-from domicile.audit.events import Outcome
+from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import AuditUnavailable, Forbidden, NotFound
 from domicile.domain.principals import AuthenticationMethod, Grant, Principal
@@ -20,6 +20,7 @@ from domicile.policy.request import CollectionResource, EndpointResource, OwnedR
 from domicile.policy.scope import Nothing, admits
 
 MIA = caller(method=AuthenticationMethod.API_KEY)
+_CLOSED = '@id("closed") @reason("Closed.") forbid (principal, action == Action::"search:create", resource);'
 SECRET = document(classification=Classification.RESTRICTED)
 
 
@@ -74,6 +75,24 @@ async def test_a_refusal_is_explained_to_those_who_may_read_policies(gate: Gate,
         await gate.require(auditor, Action.TENANT_READ, TenantResource(tenant().id))
     assert (refusal.value.members["policies"], refusal.value.members["reasons"]) == ([], ["No policy permits it."])
     assert [event.policies for event in log.events] == [("guard-grant-tenant-wide",), ()]
+
+
+async def test_a_refusal_is_explained_by_the_policies_that_refused() -> None:
+    """Although others are in force by the time that it is recorded: ids, reasons and digest belong together."""
+    in_force = shipped_in_force()
+
+    class Overtaken(MemoryAuditLog):
+        async def append(self, *events: AuditEvent) -> None:
+            await super().append(*events)
+            in_force.put(in_force.platform, {tenant().id: layer(in_force.platform, _CLOSED.replace("Closed.", "Later."), 2)})
+
+    in_force.put(in_force.platform, {tenant().id: layer(in_force.platform, _CLOSED)})
+    before, log = in_force.of(tenant().id).bundle.digest, Overtaken()
+    ada = caller(principal(role=Role.ADMINISTRATOR))
+    with pytest.raises(Forbidden) as refusal:
+        await Gate(in_force, log, FixedClock(), HOME).require(ada, Action.SEARCH_CREATE, TenantResource(tenant().id))
+    assert (refusal.value.members["policies"], refusal.value.members["reasons"]) == (["tenant/closed"], ["Closed."])
+    assert log.events[0].bundle_digest == before != in_force.of(tenant().id).bundle.digest
 
 
 @pytest.mark.parametrize("who", [principal(), principal(disabled=True)])

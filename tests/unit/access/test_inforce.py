@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from uuid import UUID
 
 import pytest
 from structlog.testing import capture_logs
@@ -122,6 +124,27 @@ async def test_policies_that_do_not_fit_close_the_tenant_and_say_which(scene: Sc
     await scene.write("", 2)
     await scene.refresh.refresh()
     assert readable(scene.in_force)
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, ValueError, RecursionError])
+async def test_a_text_that_the_compiler_stumbles_over_closes_its_own_tenant_only(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    """Such as one from before an upgrade: the cell starts, and the others' versions are taken."""
+    with_tenant = PolicyBundle.with_tenant
+
+    def stumbling(self: PolicyBundle, tenant_id: UUID, texts: Mapping[str, str]) -> PolicyBundle:
+        if tenant_id == ACME.id:
+            raise error
+        return with_tenant(self, tenant_id, texts)
+
+    monkeypatch.setattr(PolicyBundle, "with_tenant", stumbling)
+    await scene.write(STRICTER)
+    await scene.write(STRICTER, 1, GLOBEX)
+    await scene.refresh.refresh()
+    assert not readable(scene.in_force)
+    assert readable(scene.in_force, GLOBEX)
+    assert "tenant/stricter" in scene.in_force.of(GLOBEX.id).bundle.ids
 
 
 async def test_another_platform_bundle_is_put_under_every_tenants_policies(scene: Scene) -> None:

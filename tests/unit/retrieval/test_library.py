@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.fakes import people
 from tests.fakes.people import uid
-from tests.fakes.reading import BEN, CONTRACTS, FINANCE, FOREIGN, GIA, HANDBOOK, LEGAL, MIA, ReadingCell, as_caller
+from tests.fakes.policy import layer
+from tests.fakes.reading import ACME, BEN, CONTRACTS, FINANCE, FOREIGN, GIA, HANDBOOK, LEGAL, MIA, ReadingCell, as_caller
 
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -19,6 +22,7 @@ from domicile.domain.errors import (
     RegionRefused,
 )
 from domicile.domain.values import Classification, Role
+from domicile.policy.scope import RetrievalScope
 
 ADA = people.principal("ada", role=Role.ADMINISTRATOR)
 
@@ -194,3 +198,24 @@ async def test_a_blob_store_that_fails_is_told_and_recorded(cell: ReadingCell) -
     with pytest.raises(BlobStoreUnavailable):
         await cell.library.text(as_caller(), document.id)
     assert [event.outcome for event in cell.log.events] == [Outcome.PERMITTED, Outcome.FAILED]
+
+
+async def test_a_list_leaves_out_what_newer_policies_deny_without_an_alarm(
+    cell: ReadingCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They changed after the filter was made."""
+    await cell.publish("open", "text")
+    await cell.publish("secret", "text", classification=Classification.CONFIDENTIAL)
+    scope = cell.gate.scope
+
+    async def overtaken(*arguments: Any) -> RetrievalScope:
+        made = await scope(*arguments)
+        text = '@id("a") forbid (principal, action == Action::"document:list", resource is Document) when { CONDITION };'
+        closed = layer(cell.in_force.platform, text.replace("CONDITION", "resource.classification > 1"))
+        cell.in_force.put(cell.in_force.platform, {ACME.id: closed})
+        return made
+
+    monkeypatch.setattr(cell.gate, "scope", overtaken)
+    page = await cell.library.documents(as_caller(BEN), HANDBOOK.id)
+    assert [each.id for each in page.documents] == [uid("document/acme/open")]
+    assert cell.events(Outcome.DENIED) == []
