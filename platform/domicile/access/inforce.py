@@ -72,12 +72,6 @@ class PoliciesInForce:
         layer = now.tenants.get(tenant_id)
         return layer.decisions if layer else now.platform
 
-    def over(self, platform: DecisionPoint) -> PoliciesInForce:
-        """The same tenants' policies over another platform's, which are in force nowhere. Parses them all."""
-        other = PoliciesInForce(platform)
-        other.put(platform, _layers(platform, [layer.written for layer in self.layers.values()]))
-        return other
-
     def put(self, platform: DecisionPoint, tenants: Mapping[UUID, Layer]) -> None:
         """Put all of that in force in one step (2) (4)."""
         self._now = _InForce(platform, dict(tenants))
@@ -115,8 +109,9 @@ class PolicyRefresh:
     async def replace_platform(self, bundle: PolicyBundle) -> None:
         """Put another bundle in force under every tenant's policies (4)."""
         async with self._turn:
-            changed = await asyncio.to_thread(self._in_force.over, self._in_force.platform.by(bundle))
-            self._in_force.put(changed.platform, changed.layers)
+            platform = self._in_force.platform.by(bundle)
+            written = [layer.written for layer in self._in_force.layers.values()]
+            self._in_force.put(platform, await asyncio.to_thread(_layers, platform, written))
 
     async def proposed(self, tenant_id: UUID, text: str) -> PolicyBundle:
         """What would decide for the tenant with that text. Raises ``PolicyInvalid``.

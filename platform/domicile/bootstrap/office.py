@@ -43,7 +43,6 @@ class Office:
     administration: Administration
     journal: Journal
     policies: TenantPolicyBook
-    in_force: PoliciesInForce
     transfers: TransferRegister
     explanations: Explanations
     replay: Replay
@@ -92,7 +91,6 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             administration=administration,
             journal=Journal(log=log, gate=gate),
             policies=policies,
-            in_force=in_force,
             transfers=transfers,
             explanations=Explanations(database=store, gate=gate),
             replay=Replay(database=store, log=log, gate=gate),

@@ -69,7 +69,7 @@ def replay(
 ) -> None:
     """Decide again what the audit log recorded, under other policies, and list every decision that would change.
 
-    Tenants' own policies stay as they are, over those. Nothing is put in force. Reading the log is itself an entry in it.
+    Nothing is put in force. Reading the log is itself an entry in it.
     """
     report = asyncio.run(_replayed(bundle, since, until, tenant))
     if as_json:
@@ -99,8 +99,7 @@ async def _batches(candidate: DecisionPoint, period: Period, tenant: str) -> Asy
             callers = [await office.operator(tenant)]
         else:
             callers = [await office.operator(each.slug) for each in await office.administration.tenants()]
-        would_be = office.in_force.over(candidate)
-        async for batch in office.replay.run(callers, would_be.of, period, whole_cell=not tenant):
+        async for batch in office.replay.run(callers, candidate, period, whole_cell=not tenant):
             yield batch
 
 
@@ -146,7 +145,9 @@ def _tell(report: Report) -> None:
         typer.echo("")
     typer.echo(f"{report.replayed} decisions replayed, {len(report.changes)} would change.")
     if report.drifted:
-        typer.echo(f"{report.drifted} come out otherwise than recorded under the policies in force, too: facts have changed.")
+        typer.echo(
+            f"{report.drifted} come out otherwise than recorded under what is in force, too: facts or policies have changed since."
+        )
     for why, number in sorted(report.skipped.items()):
         typer.echo(f"{number} cannot be replayed: {_SKIPPED[why]}.")
 
@@ -163,7 +164,7 @@ def _row(change: Change) -> tuple[object, ...]:
         _said(change.candidate),
         " ".join(change.recorded_policies) or "none",
         " ".join(change.candidate_policies) or "none",
-        "facts have changed since" if change.facts_changed else "",
+        "facts or policies have changed since" if change.facts_changed else "",
     )
 
 
