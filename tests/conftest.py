@@ -98,13 +98,12 @@ async def sqlite_database(sqlite_url: str) -> AsyncIterator[SqlDatabase]:
 def postgres_url(_postgres_server: str) -> str:
     """The run's PostgreSQL database, of the present schema and empty. The URL holds the password."""
     tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
-    # Only the owner can switch the audit log's triggers off, and only a test would want to.
-    _outside(
-        _execute(
-            _postgres_server,
-            f"ALTER TABLE audit_entries DISABLE TRIGGER USER;TRUNCATE {tables};ALTER TABLE audit_entries ENABLE TRIGGER USER;",
-        )
+    # Only the owner can switch the triggers of what only grows off, and only a test would want to.
+    off, on = (
+        "".join(f"ALTER TABLE {name} {word} TRIGGER USER;" for name in ("audit_entries", "transfers"))
+        for word in ("DISABLE", "ENABLE")
     )
+    _outside(_execute(_postgres_server, f"{off}TRUNCATE {tables};{on}"))
     return _postgres_server
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 from uuid import UUID
 
+from tests.fakes.transfers import MemoryTransfers
+
 from domicile.audit.events import AuditEvent
 from domicile.domain.documents import Collection
-from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound
+from domicile.domain.errors import AlreadyExists, AuditUnavailable, DatabaseUnavailable, NotFound, PolicyChanged
+from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.transfers import TransferRecord
 from domicile.domain.values import Region
 from domicile.ports.repositories import WrappedKey
 
@@ -28,6 +32,8 @@ class Rows:
     collections: dict[UUID, Collection] = field(default_factory=dict)
     tenant_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     data_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
+    policies: list[WrittenPolicies] = field(default_factory=list)
+    transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
 
 
@@ -62,6 +68,8 @@ class _Unit:
         self.credentials = _Credentials(self._rows)
         self.collections = _Collections(self._rows)
         self.keys = _Keys(self._rows)
+        self.policies = _Policies(self._rows)
+        self.transfers = MemoryTransfers(self._rows.transfers)
         self.audit = _Audit(self._rows, self._database)
         return self
 
@@ -199,6 +207,29 @@ class _Keys:
     async def delete_data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> None:
         for key_id in await self.data_keys(tenant_id, key_ids):
             del self.rows.data_keys[key_id]
+
+
+@dataclass
+class _Policies:
+    rows: Rows
+
+    async def add(self, written: WrittenPolicies) -> None:
+        before = (await self.latest()).get(written.tenant_id, 0)
+        if written.version != before + 1:
+            raise PolicyChanged(version=before)
+        self.rows.policies.append(written)
+
+    async def latest(self) -> Mapping[UUID, int]:
+        return {each.tenant_id: each.version for each in self.rows.policies}
+
+    async def get(self, tenant_id: UUID, version: int | None = None) -> WrittenPolicies:
+        own = [each for each in self.rows.policies if each.tenant_id == tenant_id and version in (None, each.version)]
+        return _found(own[-1] if own else None)
+
+    async def history(self, tenant_id: UUID, limit: int) -> Sequence[PolicyVersion]:
+        own = [each for each in self.rows.policies if each.tenant_id == tenant_id]
+        noted = [PolicyVersion(each.tenant_id, each.version, each.digest, each.principal_id, each.created_at) for each in own]
+        return noted[::-1][:limit]
 
 
 @dataclass

@@ -35,10 +35,13 @@ from domicile.access.administration import Administration
 from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory, Placed
 from domicile.access.signposts import Signposts
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
@@ -59,6 +62,7 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -124,7 +128,11 @@ class MemoryCell:
     journal: Journal
     explanations: Explanations
     inventory: Inventory
+    policies: TenantPolicyBook
+    in_force: PoliciesInForce
+    refresh: PolicyRefresh
     signposts: Signposts
+    transfers: TransferRegister
     audit_log: SqlAuditLog
     database: SqlDatabase
     queue: MemoryJobQueue
@@ -187,15 +195,27 @@ def _migrated() -> Path:
 
 @asynccontextmanager
 async def open_memory_cell(
-    folder: Path, *, generator: Generator | None = None, spans: Sequence[SpanProcessor] = (), **settings: Any
+    folder: Path,
+    *,
+    generator: Generator | None = None,
+    spans: Sequence[SpanProcessor] = (),
+    decisions: DecisionPoint | None = None,
+    **settings: Any,
 ) -> AsyncIterator[MemoryCell]:
-    """An empty cell in the folder; the generator is the extractive one unless another is given. ``spans`` are sent there."""
+    """An empty cell in the folder; the generator is the extractive one, and policies are as shipped, unless others are given.
+
+    ``spans`` are sent there.
+    """
     path = folder / "cell.db"
     shutil.copy(_migrated(), path)
     clock, hasher = SystemClock(), PlainHasher()
     database = SqlDatabase(f"sqlite+aiosqlite:///{path}")
     log = SqlAuditLog(database)
-    gate = Gate(shipped_decisions(), log, clock, HOME)
+    in_force = PoliciesInForce(decisions or shipped_decisions())
+    refresh = PolicyRefresh(in_force, database)
+    await refresh.refresh()
+    gate = Gate(in_force, log, clock, HOME)
+    transfers = TransferRegister(database=database, gate=gate, clock=clock)
     telemetry = OpenTelemetry("test", HOME.name, spans)
     keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
@@ -218,6 +238,7 @@ async def open_memory_cell(
         retriever=retriever,
         generator=generator or ExtractiveGenerator(embedder=embedder, region=HOME),
         gate=gate,
+        transfers=transfers,
         history=history,
         database=database,
         clock=clock,
@@ -251,7 +272,11 @@ async def open_memory_cell(
             gate=gate,
             cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
         ),
+        policies=TenantPolicyBook(database=database, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
+        in_force=in_force,
+        refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
+        transfers=transfers,
         audit_log=log,
         database=database,
         queue=queue,

@@ -21,6 +21,8 @@ from tests.fakes.receipts import memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.database import SqlDatabase
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
@@ -31,6 +33,7 @@ from domicile.crypto.envelope import seal
 from domicile.domain.documents import Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification
+from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.ports.repositories import WrappedKey
 from domicile.ports.vector_index import IndexPoint
@@ -81,9 +84,12 @@ class ReadingCell:
     embedder: HashEmbedder = field(default_factory=HashEmbedder)
     sparse: HashSparseEncoder = field(default_factory=HashSparseEncoder)
     telemetry: CountingTelemetry = field(default_factory=CountingTelemetry)
+    decisions: DecisionPoint = field(default_factory=shipped_decisions)
 
     def __post_init__(self) -> None:
-        self.gate = Gate(shipped_decisions(), self.log, self.clock, HOME)
+        self.in_force = PoliciesInForce(self.decisions)
+        self.gate = Gate(self.in_force, self.log, self.clock, HOME)
+        self.transfers = TransferRegister(database=self.database, gate=self.gate, clock=self.clock)
         self.retriever = Retriever(
             database=self.database,
             index=self.index,
@@ -104,6 +110,7 @@ class ReadingCell:
             retriever=self.retriever,
             generator=generator,
             gate=self.gate,
+            transfers=self.transfers,
             history=self.history,
             database=self.database,
             clock=self.clock,

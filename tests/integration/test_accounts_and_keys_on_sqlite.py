@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from tests.fakes.clock import FixedClock
 from tests.fakes.identity import PlainHasher
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
@@ -40,7 +40,7 @@ class Cell:
         self.clock = clock
         self.database = SqlDatabase(f"sqlite+aiosqlite:///{folder}/cell.db")
         self.log = SqlAuditLog(self.database)
-        gate = Gate(shipped_decisions(), self.log, clock, EU)
+        gate = Gate(shipped_in_force(), self.log, clock, EU)
         self.hasher = PlainHasher()
         self.identity = Identity(database=self.database, hasher=self.hasher, gate=gate, clock=clock)
         self.administration = Administration(database=self.database, hasher=self.hasher, gate=gate, clock=clock)

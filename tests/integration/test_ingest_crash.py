@@ -24,7 +24,7 @@ from sqlalchemy import text
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
 from tests.fakes.people import HOME, caller, collection, principal, tenant
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.gate import Gate
 from domicile.adapters.blobs.folder import FolderBlobStore
@@ -182,7 +182,7 @@ class Cell:
             dies_after(killer, self.blobs, "delete", lambda gone: "after-blobs-removed" if gone else "")
             dies_after(killer, self.blobs, "put", lambda key, _: "after-text-blob" if key.endswith("/text") else "")
             dies_after(killer, self.blobs, "put", lambda key, _: "after-spool" if key.endswith("/original") else "")
-        gate = Gate(shipped_decisions(), MemoryAuditLog(), clock, HOME)
+        gate = Gate(shipped_in_force(), MemoryAuditLog(), clock, HOME)
         self.intake = Intake(
             database=database,
             keys=self.keys,

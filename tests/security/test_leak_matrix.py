@@ -39,9 +39,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 #: Words that only acme's restricted document, its path, its conversation and its collection hold.
 TITLE, BODY, PATH, ASKED, SLUG = "Zephyrine", "quokkaberry", "zirconpath", "umbrafjord", "velvetgorge"
+#: In the text of acme's own policies.
+OWN = "lanternwick"
 #: In the words of the document that are no secret, so that whoever may read it finds it, and a list of questions shows none.
 QUESTION = "What is bought for the board alone?"
-CANARIES = (TITLE, BODY, PATH, ASKED, SLUG)
+CANARIES = (TITLE, BODY, PATH, ASKED, SLUG, OWN)
 CALLERS = ("anonymous", "stranger", "colleague", "uncleared", "revoked", "auditor", "operator", "moved")
 
 
@@ -65,6 +67,7 @@ class Scene:
             "conversation_id": str(self.conversation),
             "job_id": str(self.job),
             "name": "app.js",
+            "version": "1",
         }
 
     def client(self, who: str) -> AsyncClient:
@@ -90,6 +93,7 @@ async def _furnished(cell: MemoryCell, spans: InMemorySpanExporter) -> Scene:
     conversation = next(event.conversation_id for event in events if isinstance(event, Sources))
     assert conversation is not None
     scene = Scene(cell, document, where.id, conversation, await _job_of(cell, document), spans)
+    await cell.policies.write(ada, f"// {OWN}\n", 0)
     acme = cell.people["ada"].tenant
     operator = cell.administration.operator_caller(acme)
     pia = await cell.administration.create_user(operator, "pia", "Pia", Role.MEMBER, Classification.PUBLIC, ["board"])
@@ -136,6 +140,7 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
         "json": {"principal": "mia", "action": "document:read", "resource": f"document:{scene.document}"}
     },
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
+    ("PUT", "/v1/policies"): lambda _: {"json": {"text": "", "expected_version": 0, "dry_run": True}},
     ("POST", "/login"): lambda _: {"data": {"login": "ada", "password": "wrong"}},
 }
 
@@ -165,6 +170,11 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/residency"): (401, 200, 403, 403, 401, 200, 200, 421),
     ("POST", "/v1/policies/explain"): (401, 404, 403, 403, 401, 200, 200, 421),
     ("GET", "/admin"): (401, 200, 403, 403, 401, 200, 200, 421),
+    ("GET", "/v1/transfers"): (401, 200, 403, 403, 401, 200, 200, 421),
+    ("GET", "/v1/policies"): (401, 200, 403, 403, 401, 200, 200, 421),
+    ("PUT", "/v1/policies"): (401, 200, 403, 403, 401, 403, 403, 421),
+    ("GET", "/v1/policies/versions"): (401, 200, 403, 403, 401, 200, 200, 421),
+    ("GET", "/v1/policies/versions/{version}"): (401, 404, 403, 403, 401, 200, 200, 421),
     ("GET", "/"): (401, 200, 200, 200, 401, 403, 403, 421),
     ("POST", "/"): (401, 200, 200, 200, 401, 403, 403, 421),
     ("GET", "/conversations/{conversation_id}"): (401, 404, 404, 404, 401, 404, 404, 421),
@@ -172,10 +182,10 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/documents/{document_id}"): (401, 404, 403, 403, 401, 403, 403, 421),
     ("POST", "/logout"): (401, 303, 303, 303, 401, 303, 303, 303),
 }
-#: Whoever is in acme may see which collections it has.
-SHOWN = {"colleague": {SLUG}, "uncleared": {SLUG}}
-#: With these the id in the path belongs to the victim.
-BY_ID = [key for key in EXPECTED if "{" in key[1]]
+#: Whoever is in acme may see which collections it has, and its auditors which policies.
+SHOWN = {"colleague": {SLUG}, "uncleared": {SLUG}, "auditor": {OWN}, "operator": {OWN}}
+#: With these the id in the path belongs to the victim. (A version's number is counted within each tenant.)
+BY_ID = [key for key in EXPECTED if "{" in key[1] and "{version}" not in key[1]]
 
 
 async def ask(scene: Scene, who: str, operation: tuple[str, str], **names: str) -> Response:

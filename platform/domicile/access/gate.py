@@ -8,6 +8,8 @@ Obligations of an access, labelled where they are met:
 
 A use case owes (3) itself, at the point where it knows which documents and chunks it is about to release; ``permitted`` and
 ``record`` are there for that. The gate meets (1) and (2).
+
+Policies may change between two uses of the gate. Within one, decision, reasons and digest are those of the same policies.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Unpack
 from uuid import UUID
 
 from domicile.access.events import EventFields, event_of
+from domicile.access.inforce import PoliciesInForce
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, Forbidden, NotFound
@@ -25,7 +28,7 @@ from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
 from domicile.policy.explanation import Explanation, PolicyText, explain, texts
-from domicile.policy.regions import DataKind, Transfer
+from domicile.policy.regions import RegionBook
 from domicile.policy.request import Decision, Request, Resource, TenantResource
 from domicile.policy.scope import RetrievalScope
 from domicile.ports.audit_log import AuditLog
@@ -35,8 +38,8 @@ from domicile.ports.clock import Clock
 class Gate:
     """Shared by all use cases of a cell."""
 
-    def __init__(self, decisions: DecisionPoint, log: AuditLog, clock: Clock, cell_region: Region) -> None:
-        self._decisions = decisions
+    def __init__(self, in_force: PoliciesInForce, log: AuditLog, clock: Clock, cell_region: Region) -> None:
+        self._in_force = in_force
         self._log = log
         self._clock = clock
         self.cell_region = cell_region
@@ -46,71 +49,79 @@ class Gate:
         return self._clock.now()
 
     @property
-    def bundle_digest(self) -> str:
-        """Of the policies that are in force now."""
-        return self._decisions.bundle.digest
+    def platform_digest(self) -> str:
+        """Of the platform's policies that are in force now."""
+        return self._in_force.platform.bundle.digest
 
-    def transfer_of_content(self, target: Region) -> Transfer | None:
-        """The entry under which content may flow from this cell to that region today; None within the cell's own region."""
-        if target == self.cell_region:
-            return None
-        today = self._clock.now().date()
-        return self._decisions.bundle.regions.transfer(self.cell_region, target, DataKind.CONTENT, today)
+    def bundle_digest(self, tenant_id: UUID) -> str:
+        """Of the policies that are in force for that tenant now."""
+        return self._in_force.of(tenant_id).bundle.digest
+
+    @property
+    def regions(self) -> RegionBook:
+        """Regions and the transfers between them, by the policies that are in force now."""
+        return self._in_force.platform.bundle.regions
 
     async def require(self, caller: Caller, action: Action, resource: Resource) -> Decision:
         """The decision if it permits; otherwise raises ``Forbidden``, or ``NotFound`` for another tenant's resource."""
-        decision = self._decisions.decide(Request(caller, action, resource, self.cell_region))  # (1)
+        decisions = self._in_force.of(caller.tenant.id)
+        decision = decisions.decide(Request(caller, action, resource, self.cell_region))  # (1)
         if decision.allowed:
             return decision
         await self.record(caller, action, resource, Outcome.DENIED, decision)  # (2)
         if _foreign(caller, resource):
             raise NotFound()
-        raise self._refusal(caller, decision)
+        raise self._refusal(decisions, caller, decision)
 
-    def _refusal(self, caller: Caller, decision: Decision) -> Forbidden:
+    def _refusal(self, decisions: DecisionPoint, caller: Caller, decision: Decision) -> Forbidden:
         """Which policies refused, and why, for those who may read policies; for others nothing but that it is refused."""
-        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
-        if not self._decisions.decide(asked).allowed:
+        if not self._may_know(decisions, caller):
             return Forbidden()
-        reasons = [self._decisions.bundle.reasons.get(each, "") for each in decision.policies]
+        reasons = [decisions.bundle.reasons.get(each, "") for each in decision.policies]
         return Forbidden(policies=list(decision.policies), reasons=reasons or ["No policy permits it."])
+
+    def may_know(self, caller: Caller) -> bool:
+        """Whether the caller may be told why something was refused."""
+        return self._may_know(self._in_force.of(caller.tenant.id), caller)
+
+    def _may_know(self, decisions: DecisionPoint, caller: Caller) -> bool:
+        asked = Request(caller, Action.POLICY_READ, TenantResource(caller.tenant.id), self.cell_region)
+        return decisions.decide(asked).allowed
 
     async def scope(self, caller: Caller, action: Action = Action.DOCUMENT_READ) -> RetrievalScope:
         """What the caller may read, as a filter. May admit nothing; that is not an error."""
-        return self._decisions.scope(caller, action, self.cell_region)
+        return self._in_force.of(caller.tenant.id).scope(caller, action, self.cell_region)
 
     @property
     def policies_signed_by(self) -> str:
         """Id of the key that the policies in force were verified with; empty where no signature is required."""
-        return self._decisions.bundle.signed_by
+        return self._in_force.platform.bundle.signed_by
 
     def decide_each(self, caller: Caller, action: Action, resources: Sequence[Resource]) -> Sequence[Decision]:
         """The full decision for each resource: for hits that a scope already admitted, and for lists of what may show."""
-        return self._decisions.decide_many([Request(caller, action, each, self.cell_region) for each in resources])
+        return self._in_force.of(caller.tenant.id).decide_many(
+            [Request(caller, action, each, self.cell_region) for each in resources]
+        )
 
     def decide_at(self, caller: Caller, action: Action, resource: Resource, region: Region) -> Decision:
         """What the decision were in a cell of that region, for those who are to be sent there. Releases nothing here."""
-        return self._decisions.decide(Request(caller, action, resource, region))
+        return self._in_force.of(caller.tenant.id).decide(Request(caller, action, resource, region))
 
     def decide_all(self, tenant_id: UUID, requests: Sequence[Request]) -> Sequence[Decision]:
         """How each of those would be decided now, by whichever caller of that tenant: for replays. Releases nothing."""
-        return self._deciding(tenant_id).decide_many(requests)
+        return self._in_force.of(tenant_id).decide_many(requests)
 
     def explain(self, caller: Caller, action: Action, resource: Resource) -> Explanation:
         """Why that would be decided as it would, for those who may read policies; raises ``CallerError``. Releases nothing."""
         try:
-            return explain(self._deciding(caller.tenant.id), Request(caller, action, resource, self.cell_region))
+            return explain(self._in_force.of(caller.tenant.id), Request(caller, action, resource, self.cell_region))
         except ValueError:
             raise CallerError("No policy can be asked about that.", hint="Check the names for characters.") from None
 
     def policies_in_force(self, tenant_id: UUID) -> Sequence[PolicyText]:
         """Those that decide for that tenant, as they are written, for those who may read policies."""
-        bundle = self._deciding(tenant_id).bundle
+        bundle = self._in_force.of(tenant_id).bundle
         return texts(bundle.sources, bundle.reasons)
-
-    def _deciding(self, _tenant_id: UUID) -> DecisionPoint:
-        """What decides for callers of that tenant now."""
-        return self._decisions
 
     def event(
         self, caller: Caller, action: Action, resource: Resource, outcome: Outcome, **fields: Unpack[EventFields]

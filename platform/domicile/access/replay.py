@@ -11,12 +11,13 @@ Obligations, labelled where they are met:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.recorded import Recorded, TenantFacts, Unreplayable, decisions_of, rebuilt
 from domicile.audit.encoding import timestamp
 from domicile.audit.events import AuditEntry, Outcome
@@ -29,8 +30,6 @@ from domicile.ports.repositories import Database
 
 #: Entries that are held in memory at a time; an entry is some hundred bytes and names at most some dozen documents.
 PAGE = 1000
-#: What would decide for the callers of a tenant.
-Candidate = Callable[[UUID], DecisionPoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +84,31 @@ class Replay:
         self._gate = gate
 
     async def run(
-        self, callers: Sequence[Caller], candidate: Candidate, period: Period, *, whole_cell: bool = False
+        self, callers: Sequence[Caller], candidate: DecisionPoint, period: Period, *, whole_cell: bool = False
     ) -> AsyncIterator[Batch]:
         """The entries of the callers' tenants, the oldest first, page by page. Raises ``Forbidden`` before it reads any.
 
-        With ``whole_cell`` the entries that belong to no tenant are counted, too.
+        With ``whole_cell`` the entries that belong to no tenant are counted, too. Over the candidate lie each tenant's own
+        policies, as they would; a tenant that they do not fit is denied everything there, and that shows.
         """
+        under = PoliciesInForce(candidate)
+        await PolicyRefresh(under, self._database).refresh()
         for caller in callers:
-            await self._admit(caller, candidate, period)  # (1)
+            await self._admit(caller, candidate.bundle.digest, period)  # (1)
         async with self._database.reading() as unit:
             facts = {each.tenant.id: await TenantFacts.read(unit, each.tenant) for each in callers}
         for tenant_id in [None] if whole_cell else list(facts):
             async for entries, fraction in self._pages(tenant_id, period):
-                yield await self._replayed(facts, candidate, entries, fraction)
+                yield await self._replayed(facts, under, entries, fraction)
 
-    async def _admit(self, caller: Caller, candidate: Candidate, period: Period) -> None:
+    async def _admit(self, caller: Caller, candidate_digest: str, period: Period) -> None:
         tenant = TenantResource(caller.tenant.id)
         actions = (Action.AUDIT_READ, Action.POLICY_READ)
         decisions = [await self._gate.require(caller, action, tenant) for action in actions]
         detail = (
             ("replayed_since", timestamp(period.since)),
             ("replayed_until", timestamp(period.until)),
-            ("candidate_digest", candidate(caller.tenant.id).bundle.digest),
+            ("candidate_digest", candidate_digest),
         )
         for action, decision in zip(actions, decisions, strict=True):
             await self._gate.record(caller, action, tenant, Outcome.PERMITTED, decision, detail=detail)
@@ -124,7 +126,7 @@ class Replay:
             yield page, min(1.0, (after - first + 1) / (last - first + 1))
 
     async def _replayed(
-        self, facts: dict[UUID, TenantFacts], candidate: Candidate, entries: Sequence[AuditEntry], fraction: float
+        self, facts: dict[UUID, TenantFacts], under: PoliciesInForce, entries: Sequence[AuditEntry], fraction: float
     ) -> Batch:
         skipped = Counter[Unreplayable]()
         by_tenant: dict[UUID, list[Recorded]] = defaultdict(list)
@@ -142,7 +144,7 @@ class Replay:
                 await facts[tenant_id].prepare(unit, page)
             requests, gone = rebuilt(facts[tenant_id], page, self._gate.cell_region)
             skipped += gone  # (3)
-            compared = self._compared(tenant_id, requests, candidate(tenant_id))
+            compared = self._compared(tenant_id, requests, under.of(tenant_id))
             replayed += len(compared)
             drifted += sum(each.facts_changed for each in compared)
             changes += [each for each in compared if each.candidate is not each.in_force]

@@ -3,7 +3,8 @@
 Obligations, labelled where they are met:
 
 1. Find what the caller may read; it stays sealed.
-2. Let data flow only to a model in a region that policy permits for all of it; otherwise refuse, and fall back to nothing.
+2. Let data flow only to a model in a region that policy permits for all of it, with a legal basis and an entry in the
+   transfer register if that is another region; otherwise refuse, and fall back to nothing.
 3. Record who gets which passages, under which policies, by which model, durably, before any key is opened.
 4. Release, and only then ask the model: it sees what the caller may read and nothing else.
 5. An answer that breaks off is recorded as failed and told as an error; what was shown of it is kept as incomplete.
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.transfers import Registered, TransferRegister
 from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Receipted, Sources
 from domicile.answers.history import CitedPassage, ExchangeBody, History
 from domicile.answers.ownership import owned_conversation
@@ -52,6 +54,7 @@ class _Opened:
     turns: tuple[Turn, ...]
     conversation: Conversation | None
     policies: Sequence[str]
+    transfer: Registered | None
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Answers:
         retriever: Retriever,
         generator: Generator,
         gate: Gate,
+        transfers: TransferRegister,
         history: History,
         database: Database,
         clock: Clock,
@@ -86,6 +90,7 @@ class Answers:
         self._retriever = retriever
         self._generator = generator
         self._gate = gate
+        self._transfers = transfers
         self._history = history
         self._database = database
         self._clock = clock
@@ -94,7 +99,7 @@ class Answers:
     async def answer(self, caller: Caller, request: AnswerRequest) -> AsyncGenerator[AnswerEvent, None]:
         """``Sources``, ``Delta`` …, ``Citations``, ``Receipted``, ``Done``. Closing the iterator stops the model.
 
-        Raises as ``Retriever.find`` does, ``NotFound`` for a conversation that is not the caller's, ``RegionRefused``,
+        Raises as ``Retriever.find`` and ``require_endpoint`` do, ``NotFound`` for a conversation that is not the caller's,
         ``AuditUnavailable``, and once it has begun ``ModelUnavailable``, ``ModelTimeout`` or ``ModelStreamBroken``.
         """
         opened = await self._open(caller, request)
@@ -130,13 +135,15 @@ class Answers:
         conversation = await self._conversation(caller, request)
         query = SearchQuery(request.question, request.collections, request.limit)
         found = await self._retriever.find(caller, query, Action.ANSWER_CREATE)  # (1)
-        policies = set(found.policies)
+        policies, transfer = set(found.policies), None
         if found.candidates:
             regions = [each.document.attributes.region for each in found.candidates]
-            decision = await require_endpoint(self._gate, caller, self._generator, [self._gate.cell_region, *regions])  # (2)
-            policies |= set(decision.policies)
+            permitted = await require_endpoint(self._gate, self._transfers, caller, self._generator, regions)  # (2)
+            policies |= set(permitted.decision.policies)
+            transfer = permitted.transfer
         answer_id = self._clock.new_id()
-        audit_id = await self._permitted(caller, answer_id, found, sorted(policies), conversation)  # (3)
+        detail = _named(answer_id, conversation, transfer)
+        audit_id = await self._permitted(caller, found, sorted(policies), detail)  # (3)
         try:
             passages = await self._retriever.release(caller, found)  # (4)
             turns = await self._turns(conversation)
@@ -145,7 +152,7 @@ class Answers:
         except DomicileError as error:
             await self._failed(caller, found, answer_id, error)
             raise
-        return _Opened(answer_id, audit_id, found, tuple(passages), turns, conversation, sorted(policies))
+        return _Opened(answer_id, audit_id, found, tuple(passages), turns, conversation, sorted(policies), transfer)
 
     async def _conversation(self, caller: Caller, request: AnswerRequest) -> Conversation | None:
         if request.conversation_id is None:
@@ -164,11 +171,8 @@ class Answers:
         return tuple(whole[-MAX_TURNS:])
 
     async def _permitted(
-        self, caller: Caller, answer_id: UUID, found: Found, policies: Sequence[str], conversation: Conversation | None
+        self, caller: Caller, found: Found, policies: Sequence[str], detail: tuple[tuple[str, str], ...]
     ) -> UUID:
-        detail = [("answer", str(answer_id))]
-        if conversation is not None:
-            detail.append(("conversation", str(conversation.id)))
         return await self._gate.record(
             caller,
             Action.ANSWER_CREATE,
@@ -181,7 +185,7 @@ class Answers:
             # With no passages no model is asked.
             model=self._generator.name if found.candidates else "",
             model_region=self._generator.region.name if found.candidates else "",
-            detail=tuple(detail),
+            detail=detail,
         )
 
     async def _failed(self, caller: Caller, found: Found, answer_id: UUID, error: DomicileError) -> None:
@@ -198,7 +202,6 @@ class Answers:
     def _receipt(self, caller: Caller, opened: _Opened) -> Receipt:
         """Where everything was. With no passages no model was asked, and nothing flowed to it."""
         asked = bool(opened.passages)
-        transfer = self._gate.transfer_of_content(self._generator.region) if asked else None
         facts = Facts(
             answer_id=opened.answer_id,
             audit_id=opened.audit_id,
@@ -206,7 +209,7 @@ class Answers:
             documents=[each.attributes for each in opened.passages],
             model=Located(self._generator.name, self._generator.region.name) if asked else None,
             policies=opened.policies,
-            transfers=[transfer] if transfer else [],
+            transfers=[opened.transfer.basis] if opened.transfer and asked else [],
         )
         return self.receipts.issue(caller, facts)
 
@@ -261,6 +264,16 @@ class Answers:
         transcript.citations = citations_in(transcript.text, opened.passages)
         with suppress(DomicileError):
             await self._keep(request, opened, transcript)
+
+
+def _named(answer_id: UUID, conversation: Conversation | None, transfer: Registered | None) -> tuple[tuple[str, str], ...]:
+    """What belongs together, by its ids."""
+    named = [("answer", answer_id)]
+    if conversation is not None:
+        named.append(("conversation", conversation.id))
+    if transfer is not None:
+        named.append(("transfer", transfer.record.id))
+    return tuple((name, str(id_)) for name, id_ in named)
 
 
 def _done(transcript: _Transcript) -> Done:

@@ -17,10 +17,14 @@ from domicile.access.egress import EgressLedger
 from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
+from domicile.access.standing import StandingFlows
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -48,7 +52,8 @@ from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
-from domicile.bootstrap.residency import cell_caller, cell_region, placed
+from domicile.bootstrap.reload import PlatformReload
+from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
@@ -81,8 +86,12 @@ class Cell:
     journal: Journal
     explanations: Explanations
     inventory: Inventory
+    policies: TenantPolicyBook
+    reload: PlatformReload
     places: Places
     signposts: Signposts
+    transfers: TransferRegister
+    standing: StandingFlows
     intake: Intake
     progress: Progress
     withdrawal: Withdrawal
@@ -112,6 +121,7 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         if lock:
             stack.callback(lock.release)
         base = await _opened(settings, decisions, outbound, stack)
+        _in_background(stack, base.refresh.keep_refreshed())
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
         cell = await _assembled(settings, base, queue, known_places, stack)
         if run_jobs:
@@ -131,7 +141,9 @@ class _Base:
     provider: FileKeyProvider
     audit_log: SqlAuditLog
     gate: Gate
-    decisions: DecisionPoint
+    in_force: PoliciesInForce
+    refresh: PolicyRefresh
+    standing: StandingFlows
     stores: Stores
     models: Models
 
@@ -146,8 +158,15 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     store = database(settings, outbound)
     stack.push_async_callback(store.close)
     await store.ping()
+    in_force = PoliciesInForce(decisions)
+    refresh = PolicyRefresh(in_force, store)
+    await refresh.refresh()
     audit_log = SqlAuditLog(store)
     stack.push_async_callback(audit_log.close)
+    gate = Gate(in_force, InstrumentedAuditLog(audit_log, telemetry), clock, region)
+    # The database has to be open for that, and it is the first thing that is written there; nothing else is open yet.
+    standing = StandingFlows(standing_flows(settings), database=store, gate=gate, clock=clock)
+    await standing.enter()
     keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
     stack.push_async_callback(keys.close)
     weights, embedder = await asyncio.to_thread(verified, settings)
@@ -162,8 +181,10 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         database=store,
         provider=provider,
         audit_log=audit_log,
-        gate=Gate(decisions, InstrumentedAuditLog(audit_log, telemetry), clock, region),
-        decisions=decisions,
+        in_force=in_force,
+        refresh=refresh,
+        gate=gate,
+        standing=standing,
         stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
         models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
     )
@@ -205,6 +226,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     ledger = EgressLedger(PROCESS_GUARD, gate, clock)
     stack.push_async_callback(ledger.flush)
     _in_background(stack, ledger.keep_flushed())
+    reload = PlatformReload(settings, base.in_force, base.refresh, gate, clock)
+    _in_background(stack, reload.keep_listening())
     retriever = Retriever(
         database=store,
         index=index,
@@ -218,10 +241,12 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     author = InstrumentedGenerator(generator(settings, base.models.embedder, region, base.outbound), base.telemetry)
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
+    transfers = TransferRegister(database=store, gate=gate, clock=clock)
     answers = Answers(
         retriever=retriever,
         generator=author,
         gate=gate,
+        transfers=transfers,
         history=history,
         database=store,
         clock=clock,
@@ -239,8 +264,12 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         journal=Journal(log=base.audit_log, gate=gate),
         explanations=Explanations(database=store, gate=gate),
         inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
+        policies=TenantPolicyBook(database=store, gate=gate, in_force=base.in_force, refresh=base.refresh, clock=clock),
+        reload=reload,
         places=known_places,
-        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.decisions)),
+        signposts=Signposts(database=store, gate=gate, url_of=region_url(base.in_force)),
+        transfers=transfers,
+        standing=base.standing,
         intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
@@ -255,8 +284,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
 
 
 def _telemetry(settings: Settings, outbound: Outbound) -> OpenTelemetry:
-    processors, readers = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [])
-    return OpenTelemetry(settings.cell, settings.region, processors, readers)
+    sent = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [], [])
+    return OpenTelemetry(settings.cell, settings.region, *sent)
 
 
 def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:

@@ -11,9 +11,12 @@ from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
 from domicile.access.explain import Explanations
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.replay import Replay
 from domicile.access.residency import ResidencyView
+from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.migrate import revisions, upgrade
 from domicile.adapters.egress.guard import PROCESS_GUARD
@@ -35,12 +38,14 @@ from domicile.policy.decision import DecisionPoint
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Administration and the audit log of one cell."""
+    """Administration, policies, the audit log and the transfer register of one cell."""
 
     administration: Administration
     journal: Journal
     explanations: Explanations
     replay: Replay
+    policies: TenantPolicyBook
+    transfers: TransferRegister
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -75,13 +80,18 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
     hasher = Argon2Hasher()
     try:
         await store.ping()
-        gate = Gate(decisions, log, clock, cell_region(settings))
+        in_force = PoliciesInForce(decisions)
+        refresh = PolicyRefresh(in_force, store)
+        await refresh.refresh()
+        gate = Gate(in_force, log, clock, cell_region(settings))
         administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
         yield Office(
             administration=administration,
             journal=Journal(log=log, gate=gate),
             explanations=Explanations(database=store, gate=gate),
             replay=Replay(database=store, log=log, gate=gate),
+            policies=TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
+            transfers=TransferRegister(database=store, gate=gate, clock=clock),
             region=cell_region(settings),
         )
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from domicile.access.inforce import PoliciesInForce
 from domicile.access.places import Places
 from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.egress.outbound import Outbound
@@ -25,11 +26,11 @@ def places(settings: Settings) -> Places:
     return Places.parse(proxies=settings.trusted_proxies, header=settings.access_region_header, regions=settings.access_regions)
 
 
-def region_url(decisions: DecisionPoint) -> Callable[[Region], str]:
+def region_url(in_force: PoliciesInForce) -> Callable[[Region], str]:
     """Where the cell of a region answers, by the regions of the policies in force; empty where they do not say."""
 
     def url(region: Region) -> str:
-        entry = decisions.bundle.regions.region(region)
+        entry = in_force.platform.bundle.regions.region(region)
         return entry.url if entry else ""
 
     return url

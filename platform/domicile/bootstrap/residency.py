@@ -8,11 +8,13 @@ from datetime import date
 
 from domicile.access.administration import Administration
 from domicile.access.residency import BY_GUARD, BY_NETWORK, ComponentView, Placed, viewed
+from domicile.access.transfers import Flow
 from domicile.adapters.egress.destinations import QDRANT_GRPC_PORT, destinations, shown
 from domicile.config import Settings
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation
 from domicile.domain.principals import Caller, Tenant
+from domicile.domain.transfers import Unit
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
 from domicile.policy.regions import DataKind, RegionBook
@@ -126,6 +128,18 @@ def placed(settings: Settings) -> list[Placed]:
     return list((inside | outside).values())
 
 
+def standing_flows(settings: Settings) -> list[Flow]:
+    """What flows to components in other regions for as long as the cell runs. Residency has to be checked before.
+
+    Not what flows to a model: that is an answer's own transfer.
+    """
+    here = cell_region(settings)
+    elsewhere = [each for each in components(settings) if each.kind != "model" and Region(each.region) != here]
+    return [
+        Flow(here, Region(each.region), kind, 1, Unit.COMPONENTS, each.kind) for each in elsewhere for kind in _FLOWS[each.kind]
+    ]
+
+
 def inventory(settings: Settings, decisions: DecisionPoint, clock: Clock) -> list[ComponentView]:
     """The live inventory, as ``domicile doctor`` shows it; raises as ``check_residency`` does."""
     check_residency(settings, decisions, clock)
@@ -163,7 +177,7 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
 
 
 def _baseless(component: Component, here: Region, book: RegionBook, today: date) -> Iterator[str]:
-    """What would flow to another region without a legal basis today. Not looked at again while the cell runs."""
+    """What would flow to another region without a legal basis today."""
     try:
         there = Region(component.region)
     except CallerError:

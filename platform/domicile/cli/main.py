@@ -7,7 +7,7 @@ import sys
 import typer
 
 from domicile import __version__
-from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve
+from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve, tenant_policy, transfers
 from domicile.cli.declared import decides_nothing
 from domicile.cli.output import fail
 from domicile.domain.errors import DomicileError
@@ -25,6 +25,7 @@ app.command("init")(serve.init)
 app.command("serve")(serve.serve)
 app.command("worker")(serve.worker)
 app.command("doctor")(doctor.doctor)
+app.command("transfers")(transfers.transfers)
 app.command("ingest")(documents.ingest)
 app.command("ask")(ask.ask)
 app.command("search")(ask.search)
@@ -36,6 +37,9 @@ app.add_typer(people.api_keys, name="apikey")
 app.add_typer(audit.app, name="audit")
 app.add_typer(database.app, name="db")
 app.add_typer(policy.app, name="policy")
+policy.app.command("show")(tenant_policy.show)
+policy.app.command("set")(tenant_policy.set_policies)
+policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
 
 

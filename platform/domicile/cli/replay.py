@@ -99,7 +99,7 @@ async def _batches(candidate: DecisionPoint, period: Period, tenant: str) -> Asy
             callers = [await office.operator(tenant)]
         else:
             callers = [await office.operator(each.slug) for each in await office.administration.tenants()]
-        async for batch in office.replay.run(callers, lambda _: candidate, period, whole_cell=not tenant):
+        async for batch in office.replay.run(callers, candidate, period, whole_cell=not tenant):
             yield batch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from domicile.domain.actions import Action
 from domicile.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from domicile.bootstrap import Cell
     from domicile.config import Settings
@@ -40,7 +41,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; DOMICILE_PORT if not given.", min=1, max=65535)] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Serve the cell until interrupted."""
+    """Serve the cell until interrupted. SIGHUP reads the policies in DOMICILE_POLICY_DIR again."""
     from domicile.config import load_settings
 
     asyncio.run(run_service(load_settings(host=host, port=port, data_dir=data_dir)))
@@ -64,19 +65,39 @@ async def run_service(settings: Settings, prepare: Callable[[Cell], Coroutine[An
 
     url = f"http://{settings.host}:{settings.port}"
     async with open_cell(settings, command="domicile serve", url=url, run_jobs=settings.jobs == "embedded") as cell:
+        if prepare is None:
+            _reload_on_hangup(cell)
         check_address(settings.host, settings.port)
-        stop = _stop_on_signals()
-        announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
-        if announcement:
-            await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
+        async with _stopping(cell) as stop:
+            announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
+            if announcement:
+                await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
 
 
 async def _run_worker(settings: Settings) -> None:
     from domicile.bootstrap import open_cell
 
-    async with open_cell(settings, command="domicile worker", run_jobs=True):
+    async with open_cell(settings, command="domicile worker", run_jobs=True) as cell, _stopping(cell) as stop:
+        _reload_on_hangup(cell)
         typer.echo("Working on ingest jobs.")
-        await _stop_on_signals().wait()
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _stopping(cell: Cell) -> AsyncIterator[asyncio.Event]:
+    """What to stop at: a signal, or data that may not flow to another region any more, which raises in the end."""
+    stop = _stop_on_signals()
+    watching = asyncio.create_task(_watch(cell, stop))
+    try:
+        yield stop
+    finally:
+        watching.cancel()
+    cell.standing.require()
+
+
+async def _watch(cell: Cell, stop: asyncio.Event) -> None:
+    await cell.standing.watch(stop)
+    cell.telemetry.silence()  # what is still to be sent would go where nothing may go any more
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, str], stop: asyncio.Event) -> str:
@@ -97,3 +118,8 @@ def _stop_on_signals() -> asyncio.Event:
     for each in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     return stop
+
+
+def _reload_on_hangup(cell: Cell) -> None:
+    """SIGHUP reads the platform's policies again. (A demonstration still ends with its terminal.)"""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, cell.reload.ask)

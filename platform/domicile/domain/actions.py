@@ -22,10 +22,12 @@ class Action(StrEnum):
     JOB_READ = "job:read"
     AUDIT_READ = "audit:read"
     POLICY_READ = "policy:read"  # be told which policies there are, and why something was refused
+    POLICY_WRITE = "policy:write"  # change the tenant's own policies
     APIKEY_CREATE = "apikey:create"
     APIKEY_REVOKE = "apikey:revoke"
     MEMBER_CREATE = "member:create"  # add users and groups
     TENANT_READ = "tenant:read"  # see that a tenant exists: the operator
     TENANT_CREATE = "tenant:create"  # the operator, on the machine itself
     RESIDENCY_READ = "residency:read"  # see where the cell's components are
+    TRANSFER_READ = "transfer:read"  # see what flowed to other regions, and on which basis
     ENDPOINT_USE = "endpoint:use"  # let data flow to a component in a region

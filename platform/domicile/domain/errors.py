@@ -111,6 +111,20 @@ class AlreadyExists(CallerError):
     hint = "Choose another name."
 
 
+class TenantPolicyInvalid(CallerError):
+    """Beside ``PolicyInvalid``, which is the operator's: this is told to whoever wrote the policies."""
+
+    slug = "tenant-policy-invalid"
+    title = "The policies are not valid"
+    hint = "Correct the policy named and send them again; nothing was changed."
+
+
+class PolicyChanged(CallerError):
+    slug = "policy-changed"
+    title = "Somebody else has changed the policies meanwhile"
+    hint = "Read them again, and make your change to what they are now."
+
+
 # --- The caller may not -----------------------------------------------------------------------------------------------
 class Refused(DomicileError):
     """Policy, authentication or tenancy says no. Nothing was released."""
@@ -161,6 +175,14 @@ class RegionRefused(Refused):
     slug = "region-refused"
     title = "That region is not served by this cell"
     hint = "Send the request to the cell of that region."
+
+
+class TransferDenied(Refused):
+    """Data would flow to another region, or somebody looks from one, and no unexpired legal basis is on file for that."""
+
+    slug = "transfer-denied"
+    title = "This would carry data to another region without a legal basis"
+    hint = "Ask your tenant administrator; the operator lists legal bases in regions.yaml."
 
 
 class Misdirected(Refused):

@@ -23,6 +23,6 @@ async def decisions(gate: Gate, unit: UnitOfWork, job: Job, items: Sequence[JobI
         principal = await unit.principals.get(job.principal_id)
         tenant = await unit.tenants.get(job.tenant_id)
     except NotFound:
-        return [Decision(False, (), gate.bundle_digest)] * len(items)
+        return [Decision(False, (), gate.bundle_digest(job.tenant_id))] * len(items)
     acting = Caller(principal, tenant, AuthenticationMethod.JOB, access_region=gate.cell_region.name, at=gate.now())
     return gate.decide_each(acting, Action.DOCUMENT_CREATE, [item.attributes for item in items])

@@ -177,7 +177,7 @@ class Publisher:
             documents=(item.document_id,),
             outcome=outcome,
             policies=decision.policies if decision else (),
-            bundle_digest=decision.bundle_digest if decision else self._gate.bundle_digest,
+            bundle_digest=decision.bundle_digest if decision else self._gate.bundle_digest(job.tenant_id),
             reason=reason,
             detail=(("job", str(job.id)), ("version", str(item.version_id))),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import cedarpy
@@ -16,11 +16,13 @@ from domicile.domain.values import Classification, Region, Role
 from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
 from domicile.policy.expressions import calculates
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, tells_time
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
+from domicile.policy.slices import Applicable
 from domicile.policy.sources import PolicySource, find_sources
+from domicile.policy.tenant import PREFIX, TENANT_ACTIONS, tenant_policies
 
 _SAMPLE_ID = UUID(int=1)
 _SAMPLE_REGION = Region("xx-sample")
@@ -35,7 +37,7 @@ class PolicyBundle:
     signed_by: str
     ids: frozenset[str]
     #: The policies that can apply, by action and resource type. What the schema does not know is not here, and is denied.
-    applicable: Mapping[tuple[Action, str], cedarpy.PolicySet]
+    applicable: Mapping[tuple[Action, str], Applicable]
     #: The schema's actions, which decisions add principals and resources to.
     actions: cedarpy.Entities
     #: What each policy says of itself in its ``@reason``, by its id.
@@ -46,8 +48,9 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
-    #: The kinds of request that a policy looks at the time for; all others are decided alike at any time.
-    timed: frozenset[tuple[Action, str]]
+    #: What a tenant's own policies are checked against, and what they are added to.
+    schema: cedarpy.Schema
+    policies: Mapping[str, Policy]
 
     @classmethod
     def parse(cls, schema: str, policies: Mapping[str, str], regions: str = "") -> PolicyBundle:
@@ -59,23 +62,56 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
-        by_request = _by_request(parsed, parsed_schema)
+        policy_set(parsed)  # what cannot be read is found now and not by the first caller whom it concerns
         bundle = cls(
             digest=cls.digest_of(schema, policies, regions),
             signed_by="",
             ids=frozenset(parsed),
-            applicable=by_request,
+            applicable=_by_request(parsed, parsed_schema),
             actions=actions,
             regions=RegionBook.parse(regions) if regions else RegionBook.empty(),
-            reasons={id_: policy["annotations"].get("reason") or "" for id_, policy in parsed.items()},
+            reasons=_reasons(parsed),
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
-            timed=frozenset(key for key in by_request if any(map(tells_time, applicable(parsed, *key).values()))),
+            schema=parsed_schema,
+            policies=parsed,
         )
+        if posing := [id_ for id_ in parsed if id_.startswith(PREFIX)]:
+            raise PolicyInvalid(f"Ids that begin with '{PREFIX}' are those of tenants' own policies.", policy=posing[0])
         on_documents = _on_documents(parsed, bundle.applicable)
         require_compilable(on_documents, bundle.sources)
         bundle._probe(on_documents)
         return bundle
+
+    def with_tenant(self, tenant_id: UUID, texts: Mapping[str, str]) -> PolicyBundle:
+        """This bundle and a tenant's own policies, from texts by file name. Their ids begin with ``tenant/``.
+
+        Only decisions on ``TENANT_ACTIONS`` can differ from this bundle's. Raises ``PolicyInvalid`` for what ``parse`` refuses,
+        and for what a tenant's policies may not do or be (``policy.tenant``).
+        """
+        added = tenant_policies(tenant_id, texts, self.schema)
+        if not added.written:
+            return self
+        require_compilable(_on_documents(added.written, self.applicable), added.found)
+        policies = {**self.policies, **added.policies}
+        bundle = replace(
+            self,
+            digest=_tenant_digest(self.digest, texts),
+            ids=frozenset(policies),
+            applicable={**self.applicable, **_tenant_requests(self.applicable, policies)},
+            reasons=_reasons(policies),
+            sources={**self.sources, **added.sources},
+            names_documents=self.names_documents or mentions(added.policies.values(), DOCUMENT),
+            policies=policies,
+        )
+        PolicyBundle._probe(bundle, _on_documents(added.policies, self.applicable))
+        return bundle
+
+    def without(self, tenant_texts: Mapping[str, str]) -> PolicyBundle:
+        """What decides for a tenant whose own policies do not fit: they are read and written, and nothing else is done."""
+        kept = (Action.POLICY_READ, Action.POLICY_WRITE)
+        applicable_ = {key: policies for key, policies in self.applicable.items() if key[0] in kept}
+        return replace(self, digest=_tenant_digest(self.digest, tenant_texts), applicable=applicable_)
 
     def with_caller(self, caller: Caller) -> cedarpy.Entities:
         """The actions and the caller's principal, for documents and other resources to be added to."""
@@ -142,13 +178,29 @@ def _samples() -> Iterator[Caller]:
             yield from (Caller(principal, tenant, method, grant) for method, grant in ways)
 
 
-def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[tuple[Action, str], cedarpy.PolicySet]:
+def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[tuple[Action, str], Applicable]:
     """The applicable policies for each combination that the schema's ``appliesTo`` declares."""
     known = _declared(schema)
     missing = set(Action) - {action for action, _ in known}
     if missing:
         raise PolicyInvalid(f"The policy schema does not declare the action '{min(missing)}'.")
-    return {key: policy_set(applicable(policies, *key)) for key in known}
+    return {key: Applicable(applicable(policies, *key)) for key in known}
+
+
+def _reasons(policies: Mapping[str, Policy]) -> dict[str, str]:
+    return {id_: policy["annotations"].get("reason") or "" for id_, policy in policies.items()}
+
+
+def _tenant_requests(
+    platform: Iterable[tuple[Action, str]], policies: Mapping[str, Policy]
+) -> dict[tuple[Action, str], Applicable]:
+    """The applicable policies for the requests that a tenant's may decide."""
+    try:
+        policy_set(policies)
+    except ValueError:
+        # Cedar reads no deeper than some sixty operators within one another, and says so without a name.
+        raise PolicyInvalid("A policy is nested too deeply.", hint="Divide it into several policies.") from None
+    return {key: Applicable(applicable(policies, *key)) for key in platform if key[0] in TENANT_ACTIONS}
 
 
 def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:
@@ -166,8 +218,16 @@ def _declared(schema: cedarpy.Schema) -> list[tuple[Action, str]]:
 
 def _digest(schema: str, policies: Mapping[str, str], regions: str) -> str:
     """SHA-256 over each file's name and text, sorted by name, each preceded by its length so that no two bundles collide."""
+    return _sha256({**policies, "regions.yaml": regions, "schema.cedarschema": schema})
+
+
+def _tenant_digest(platform: str, texts: Mapping[str, str]) -> str:
+    """As above, over the digest of what the tenant's texts are added to and those texts. No file is called ``platform``."""
+    return _sha256({"platform": platform, **texts})
+
+
+def _sha256(texts: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
-    texts = {**policies, "regions.yaml": regions, "schema.cedarschema": schema}
     for part in (text for name in sorted(texts) for text in (name, texts[name])):
         digest.update(len(part.encode()).to_bytes(8, "big") + part.encode())
     return digest.hexdigest()

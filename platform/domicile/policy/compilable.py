@@ -71,16 +71,21 @@ def require_compilable(policies: Mapping[str, Policy], sources: Mapping[str, Pol
         try:
             _check(policy)
         except _Refused as refused:
-            source = sources[id_]
-            line = line_of(refused.expression, policy, source)
-            raise PolicyInvalid(
-                f"Policy '{id_}' cannot be turned into a filter over documents: {refused.advice.problem}"
-                f" ({source.file}, line {line}).",
-                hint=f"Write instead: {refused.advice.instead}. docs/policy.md lists what policies on documents can use.",
-                policy=id_,
-                file=source.file,
-                line=line,
-            ) from None
+            line = line_of(refused.expression, policy, sources[id_])
+            raise _refusal(id_, refused.advice, sources[id_], line) from None
+        except NotCompilable as unknown:  # (1)
+            advice = Advice(str(unknown), "what is listed there")
+            raise _refusal(id_, advice, sources[id_], sources[id_].line) from None
+
+
+def _refusal(id_: str, advice: Advice, source: PolicySource, line: int) -> PolicyInvalid:
+    return PolicyInvalid(
+        f"Policy '{id_}' cannot be turned into a filter over documents: {advice.problem} ({source.file}, line {line}).",
+        hint=f"Write instead: {advice.instead}. docs/policy.md lists what policies on documents can use.",
+        policy=id_,
+        file=source.file,
+        line=line,
+    )
 
 
 def _check(policy: Policy) -> None:

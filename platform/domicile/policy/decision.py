@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -29,7 +29,7 @@ from domicile.policy.bundle import PolicyBundle
 from domicile.policy.entities import (
     DOCUMENT,
     cedar_request,
-    context,
+    context_values,
     encode,
     facts,
     resource_entity,
@@ -39,6 +39,7 @@ from domicile.policy.entities import (
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.request import CollectionResource, Decision, Request
 from domicile.policy.scope import Nothing, RetrievalScope
+from domicile.policy.slices import caller_facts
 
 #: Callers whose parsed entity and whose scopes are kept: a few kilobytes each. Both depend on nothing but what they are
 #: looked up by, so they never go stale.
@@ -48,7 +49,7 @@ _REMEMBERED_DECISIONS = 65_536
 #: Stands for the id of a document where no policy names one: documents that differ only there are decided alike.
 _ANY_DOCUMENT = UUID(int=0)
 _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
-_Key = tuple[object, ...]
+_Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,13 @@ class DecisionPoint:
         self.bundle = bundle
         self._component_regions = tuple(sorted(set(component_regions)))
         self._with_caller = lru_cache(_REMEMBERED_CALLERS)(bundle.with_caller)
+        self._prepared = lru_cache(_REMEMBERED_CALLERS)(self._prepare)
         self._scope = lru_cache(_REMEMBERED_CALLERS)(self._compile_scope)
         self._decided: dict[_Key, Decision] = {}
+
+    def by(self, bundle: PolicyBundle) -> DecisionPoint:
+        """The same for another bundle; itself for its own."""
+        return self if bundle is self.bundle else DecisionPoint(bundle, self._component_regions)
 
     def decide(self, request: Request) -> Decision:
         """The full decision. Never raises: what cannot be decided is denied, with ``errors``."""
@@ -84,9 +90,10 @@ class DecisionPoint:
 
     def hear(self, request: Request) -> Hearing:
         """The decision, made anew and remembered by nobody. Raises ``ValueError`` for what cannot be put to Cedar."""
-        details = self._context(request.caller, request.action, request.cell_region)
-        (decision,) = self._decide_alike([request])
-        return Hearing(decision, self._entities([request]), cedar_request(request, details))
+        caller, action, here = facts(request.caller), request.action, request.cell_region
+        (decision,) = self._decide_alike(caller, [request])
+        details = encode(context_values(caller, action.value, here, self._component_regions, self.bundle.regions))
+        return Hearing(decision, self._entities(caller, [request], ()), cedar_request(request, details))
 
     def _decide_new(self, requests: Mapping[_Key, Request]) -> dict[_Key, Decision]:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
@@ -95,7 +102,8 @@ class DecisionPoint:
             batches[_batch(key, request, described)][key] = request
         decided: dict[_Key, Decision] = {}
         for batch in batches.values():
-            decided.update(zip(batch, self._decide_alike(list(batch.values())), strict=True))
+            caller: Caller = next(iter(batch))[0]
+            decided.update(zip(batch, self._decide_alike(caller, list(batch.values())), strict=True))
         self._remember(decided)
         return decided
 
@@ -106,21 +114,31 @@ class DecisionPoint:
 
     def scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
         """The documents on which the caller may perform the action, as a filter. Never raises; may admit nothing."""
-        return self._scope(facts(caller, timed=(action, DOCUMENT) in self.bundle.timed), action, cell_region)
-
-    def _decide_alike(self, batch: Sequence[Request]) -> list[Decision]:
-        """Decisions on one or more resources of one type, by one caller for one action."""
-        first = batch[0]
-        policies = self.bundle.applicable.get((first.action, resource_type(first.resource)))
+        policies = self.bundle.applicable.get((action, DOCUMENT))
         if policies is None:
+            return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
+        return self._scope(facts(caller, timed=policies.timed), action, cell_region)
+
+    def _decide_alike(self, caller: Caller, batch: Sequence[Request]) -> list[Decision]:
+        """Decisions on one or more resources of one type, by one caller for one action. ``caller`` holds what is told of it."""
+        first = batch[0]
+        kind = (first.action, resource_type(first.resource))
+        if kind not in self.bundle.applicable:
             return [self._denied()] * len(batch)  # (1)
         try:
-            entities = self._entities(batch)
-            details = self._context(first.caller, first.action, first.cell_region)
+            policies, details = self._prepared(caller, *kind, first.cell_region)
+            entities = self._entities(caller, batch, self.bundle.applicable[kind].left_out)
         except ValueError:
             return [self._denied(errors=("request",))] * len(batch)  # (1)
         results = cedarpy.is_authorized_batch([cedar_request(each, details) for each in batch], policies, entities)
         return [self._decision(result) for result in results]
+
+    def _prepare(
+        self, caller: Caller, action: Action, resource_type: str, cell_region: Region
+    ) -> tuple[cedarpy.PolicySet, str]:
+        """The policies that can matter to such a request, and its context. Raises ``ValueError``."""
+        values = context_values(caller, action.value, cell_region, self._component_regions, self.bundle.regions)
+        return self.bundle.applicable[action, resource_type].to(caller_facts(caller, values)), encode(values)
 
     def _decision(self, result: cedarpy.AuthzResult) -> Decision:
         messages = result.diagnostics.errors
@@ -132,17 +150,15 @@ class DecisionPoint:
     def _denied(self, policies: Iterable[str] = (), errors: Iterable[str] = ()) -> Decision:
         return Decision(False, tuple(policies), self.bundle.digest, tuple(errors))
 
-    def _entities(self, batch: Sequence[Request]) -> cedarpy.Entities:
+    def _entities(self, caller: Caller, batch: Sequence[Request], left_out: Container[str]) -> cedarpy.Entities:
         """Raises ``ValueError`` if one document comes with two descriptions, of which at most one is true."""
-        known = self._with_caller(facts(batch[0].caller, timed=False))
-        return known.with_added_json_str(encode([resource_entity(each.resource) for each in batch]))
-
-    def _context(self, caller: Caller, action: Action, cell_region: Region) -> str:
-        return context(caller, action.value, cell_region, self._component_regions, self.bundle.regions)
+        known = self._with_caller(facts(caller, timed=False))
+        return known.with_added_json_str(encode([resource_entity(each.resource, left_out) for each in batch]))
 
     def _facts(self, request: Request, known: dict[tuple[int, bool], Caller]) -> Caller:
         """What is told of the caller to policies on that action; ``known`` spares making it again for each request."""
-        timed = (request.action, resource_type(request.resource)) in self.bundle.timed
+        policies = self.bundle.applicable.get((request.action, resource_type(request.resource)))
+        timed = policies is not None and policies.timed
         key = (id(request.caller), timed)
         if key not in known:
             known[key] = facts(request.caller, timed=timed)
@@ -155,18 +171,24 @@ class DecisionPoint:
         """
         shared = (caller, request.action, request.cell_region, type(request.resource))
         match request.resource:
-            case DocumentAttributes() as document if not self.bundle.names_documents:
-                return (*shared, replace(document, document_id=_ANY_DOCUMENT))
+            case DocumentAttributes() as document:
+                return (*shared, self._distinguished(document, request.action))
             case resource:
                 return (*shared, resource)
 
-    def _compile_scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
+    def _distinguished(self, document: DocumentAttributes, action: Action) -> DocumentAttributes:
+        """The document without its id, if no policy names one, and without those marks that no policy looks at."""
         policies = self.bundle.applicable.get((action, DOCUMENT))
-        if policies is None:
-            return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
+        unread: Mapping[str, Any] = policies.unread if policies else {}
+        if self.bundle.names_documents:
+            return replace(document, **unread)
+        return replace(document, document_id=_ANY_DOCUMENT, **unread)
+
+    def _compile_scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
         try:
-            request = partial_request(caller.principal, action.value, self._context(caller, action, cell_region))
+            policies, details = self._prepared(caller, action, DOCUMENT, cell_region)
             entities = self._with_caller(facts(caller, timed=False))
+            request = partial_request(caller.principal, action.value, details)
             tree, shaping = residual_scope(policies, entities, caller.principal, request)
         except ScopeRefused as refusal:
             return RetrievalScope(Nothing(), refusal.policies, self.bundle.digest)  # (3)

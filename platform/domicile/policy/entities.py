@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
@@ -98,8 +98,11 @@ def _grant(grant: Grant) -> Mapping[str, Any]:
     }
 
 
-def resource_entity(resource: Resource) -> Entity:
+def resource_entity(resource: Resource, without: Container[str] = ()) -> Entity:
+    """``without`` names marks of a document that may be left out, since nobody looks at them."""
     attributes, parents = _description(resource)
+    if without:
+        attributes = {name: value for name, value in attributes.items() if name not in without}
     return {"uid": resource_uid(resource), "attrs": attributes, "parents": parents}
 
 
@@ -151,24 +154,26 @@ def context(
     component_regions: Iterable[Region],
     book: RegionBook = _NO_REGIONS,
 ) -> str:
-    """The request's context as JSON. Raises ``ValueError`` for text that is not Unicode.
+    """The request's context as JSON. Raises ``ValueError`` for text that is not Unicode."""
+    return encode(context_values(caller, verb, cell_region, component_regions, book))
 
-    A region that ``book`` does not list has an empty jurisdiction.
-    """
-    return encode(
-        {
-            "verb": verb,
-            "method": caller.method.value,
-            "cell_region": cell_region.name,
-            "component_regions": [region.name for region in component_regions],
-            "access_region": caller.access_region,
-            "cell_jurisdiction": book.jurisdiction(cell_region.name),
-            "access_jurisdiction": book.jurisdiction(caller.access_region),
-            "purpose": caller.purpose,
-            "now": _minute(caller.at),
-            "strength": int(caller.strength),
-        }
-    )
+
+def context_values(
+    caller: Caller, verb: str, cell_region: Region, component_regions: Iterable[Region], book: RegionBook
+) -> dict[str, Any]:
+    """The request's context. A region that ``book`` does not list has an empty jurisdiction."""
+    return {
+        "verb": verb,
+        "method": caller.method.value,
+        "cell_region": cell_region.name,
+        "component_regions": [region.name for region in component_regions],
+        "access_region": caller.access_region,
+        "cell_jurisdiction": book.jurisdiction(cell_region.name),
+        "access_jurisdiction": book.jurisdiction(caller.access_region),
+        "purpose": caller.purpose,
+        "now": _minute(caller.at),
+        "strength": int(caller.strength),
+    }
 
 
 def _minute(at: datetime | None) -> int:

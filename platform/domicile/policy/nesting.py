@@ -1,17 +1,20 @@
-"""How deeply a policy text may be nested, looked at before it is parsed.
+"""How deeply policies may be nested: as texts before they are parsed, and as what they are parsed into.
 
-Cedar's parser calls itself for each level, and at some thousand levels it takes the whole process with it. Whoever may write
-policies must not be able to do that.
+Cedar's parser calls itself for each level, and at some thousand levels it takes the whole process with it. What is done with
+parsed policies calls itself, too, and fails at some hundred. Whoever may write policies must not be able to cause either.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from domicile.domain.errors import PolicyInvalid
 
 #: Brackets within one another, conditionals of one policy, and attributes of attributes. What people write stays below 10.
 MOST_LEVELS = 100
+#: Objects within one another in JSON; an operator is two or three of them. Operators in a row nest as well.
+_MOST_JSON_LEVELS = 3 * MOST_LEVELS
 _TOKEN = re.compile(r'(?P<blank>\s+|//[^\n\r]*)|"(?:\\.|[^"\\])*"|(?P<word>\w+)|.', re.DOTALL)
 
 
@@ -25,6 +28,21 @@ def require_shallow(name: str, text: str) -> None:
         attributes = attributes + (sign == ".") if found["word"] or found["blank"] or sign == "." else 0
         if max(brackets, conditionals, attributes) > MOST_LEVELS:
             raise _too_deep(name, text.count("\n", 0, found.start()) + 1)
+
+
+def is_deep(policy: object) -> bool:
+    """Whether a policy in Cedar's JSON format is nested too deeply for what is done with it."""
+    level, depth = [policy], 0
+    while level:
+        depth += 1
+        if depth > _MOST_JSON_LEVELS:
+            return True
+        level = [below for each in level for below in _below(each)]
+    return False
+
+
+def _below(node: object) -> Iterable[object]:
+    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
 
 
 def _too_deep(name: str, line: int) -> PolicyInvalid:

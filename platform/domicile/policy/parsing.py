@@ -11,7 +11,7 @@ import msgspec
 from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.policy.entities import encode
-from domicile.policy.nesting import require_shallow
+from domicile.policy.nesting import is_deep, require_shallow
 
 #: A policy in Cedar's JSON format.
 Policy = Mapping[str, Any]
@@ -46,16 +46,26 @@ def identified(name: str, text: str) -> Iterator[tuple[str, Policy]]:
     try:
         parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text))
     except RecursionError:
-        raise PolicyInvalid(f"A policy in {name} has too many operators in a row; write several policies.", file=name) from None
+        raise _too_many(name) from None
     except ValueError as error:
         raise PolicyInvalid(f"{name} cannot be read: {error}", file=name) from error
     if parsed["templates"] or parsed["templateLinks"]:
         raise PolicyInvalid(f"{name} holds a policy template; write it out as policies.", file=name)
     for position, policy in parsed["staticPolicies"].items():
+        if is_deep(policy):
+            raise _too_many(name)
         id_ = policy.get("annotations", {}).get("id")
         if not id_:
             raise PolicyInvalid(f"A policy in {name} has no @id annotation ({position}, counted from 0).", file=name)
         yield id_, policy
+
+
+def _too_many(name: str) -> PolicyInvalid:
+    return PolicyInvalid(
+        f"A policy in {name} has too many operators in a row.",
+        hint="Write several policies, or […].contains(…) for many alternatives.",
+        file=name,
+    )
 
 
 def policy_set(policies: Mapping[str, Policy]) -> cedarpy.PolicySet:

@@ -5,7 +5,7 @@ Every read of tenant data takes the tenant's id or a scope: there is no way to a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -15,7 +15,9 @@ from uuid import UUID
 from domicile.audit.events import AuditEvent
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.transfers import TransferFilter, TransferRecord
 from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
 
@@ -264,6 +266,38 @@ class IdempotencyRepository(Protocol):
         ...
 
 
+class TenantPolicyRepository(Protocol):
+    """Tenants' own policies. Versions are only ever added; the latest counts."""
+
+    async def add(self, written: WrittenPolicies) -> None:
+        """Raises ``PolicyChanged``, naming the latest version, unless this is the one after it."""
+        ...
+
+    async def latest(self) -> Mapping[UUID, int]:
+        """The latest version's number of each tenant that has any. Cheap: every process asks this twice a second."""
+        ...
+
+    async def get(self, tenant_id: UUID, version: int | None = None) -> WrittenPolicies:
+        """That version, or the latest; raises ``NotFound``."""
+        ...
+
+    async def history(self, tenant_id: UUID, limit: int) -> Sequence[PolicyVersion]:
+        """The tenant's latest versions, the newest first, without their texts."""
+        ...
+
+
+class TransferRepository(Protocol):
+    async def add(self, *records: TransferRecord) -> None:
+        """For good: nothing changes or removes an entry. Raises ``AlreadyExists`` or ``IntegrityError`` for an id in use."""
+        ...
+
+    async def list(
+        self, tenant_id: UUID, wanted: TransferFilter, *, after: UUID | None = None, limit: int = 100
+    ) -> Sequence[TransferRecord]:
+        """The tenant's entries and those that concern every tenant, the newest first, from before the cursor."""
+        ...
+
+
 class AuditAppender(Protocol):
     async def append(self, *events: AuditEvent) -> None:
         """Durable if and only if the unit of work commits."""
@@ -285,6 +319,8 @@ class UnitOfWork(Protocol):
     keys: KeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
+    policies: TenantPolicyRepository
+    transfers: TransferRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...

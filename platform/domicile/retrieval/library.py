@@ -127,7 +127,7 @@ class Library:
         async with self._database.reading() as unit:
             found = await unit.documents.list(scope, collection_id=where.id, after=after, limit=limit + 1)
         page = found[:limit]
-        listed = await self._listable(caller, page)
+        listed = await self._listable(caller, page, scope.bundle_digest)
         ids = tuple(document.id for document in listed)
         await self._gate.record(
             caller, Action.DOCUMENT_LIST, CollectionResource.of(where), Outcome.PERMITTED, decision, documents=ids
@@ -224,14 +224,17 @@ class Library:
         await self._gate.record(caller, action, resource, Outcome.PERMITTED, decision, documents=documents, detail=detail)
         return decision
 
-    async def _listable(self, caller: Caller, documents: Sequence[Document]) -> list[Document]:
-        """Each document decided again. The scope should have left nothing to deny; what it did leave is an alarm."""
+    async def _listable(self, caller: Caller, documents: Sequence[Document], scope_digest: str) -> list[Document]:
+        """Each document decided again. The scope should have left nothing to deny; what it did leave is an alarm, unless
+        policies have changed since it was made."""
         attributes = [document.attributes for document in documents]
         decisions = self._gate.decide_each(caller, Action.DOCUMENT_LIST, attributes)
         listed = []
         for document, decision in zip(documents, decisions, strict=True):
             if decision.allowed:
                 listed.append(document)
+                continue
+            if decision.bundle_digest != scope_digest:
                 continue
             await self._gate.record(
                 caller,

@@ -5,7 +5,8 @@ Obligations of a search, labelled where they are met:
 1. Decide whether the caller may search at all.
 2. Search within the caller's scope only, in both legs; a wish for certain collections can narrow it and never widen it.
 3. Believe the database, not the index: a hit counts only if its version is current, and is decided on its stored attributes.
-4. Decide every hit again with the full policy. One that is denied is a bug of ours: it stays sealed, is counted and audited.
+4. Decide every hit again with the full policy. One that is denied by the policies that made the scope is a bug of ours: it
+   stays sealed, is counted and audited. One that is denied because policies changed meanwhile just stays sealed.
 5. Release nothing before an audit event that names it is durable. The caller owes this, between ``find`` and ``release``.
 """
 
@@ -82,6 +83,9 @@ class Retriever:
             self._embedder.embed_query(text), self._besides(caller, query, action, decision, wanted)
         )
         candidates = await self._candidates(caller, wanted, dense, matching)
+        if any(each.decision.bundle_digest != decision.bundle_digest for each in candidates):
+            # What decided the hits has to be what the event of their release names, and so it decides about the search, too.
+            decision = await self._gate.require(caller, action, TenantResource(caller.tenant.id))  # (1)
         policies = {*decision.policies, *(policy for each in candidates for policy in each.policies)}
         return Found(
             decision=decision,
@@ -140,7 +144,8 @@ class Retriever:
                 break
             depth *= DEEPER
             matching = await self._index.matching(wanted.sparse, wanted.scope, depth)
-        await self._alarm(caller, [each for each in decided if not each.permitted])
+        denied = [each for each in decided if not each.permitted]
+        await self._alarm(caller, [each for each in denied if each.decision.bundle_digest == wanted.scope.bundle_digest])
         return [each for each in decided if each.permitted]
 
     async def _decided(self, caller: Caller, wanted: _Wanted, legs: Legs) -> list[_Decided]:

@@ -24,9 +24,11 @@ from domicile.web.api import (
     jobs,
     me,
     operations,
+    policies,
     receipts,
     residency,
     search,
+    transfers,
 )
 from domicile.web.api.responses import require_content_type
 from domicile.web.authentication import require_caller
@@ -63,6 +65,11 @@ _API: tuple[ControllerRouterHandler, ...] = (
     receipts.receipt_key,
     residency.get_residency,
     explanations.explain,
+    policies.get_policies,
+    policies.put_policies,
+    policies.list_policy_versions,
+    policies.get_policy_version,
+    transfers.list_transfers,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

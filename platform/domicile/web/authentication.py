@@ -6,6 +6,7 @@ Obligations, labelled where they are met:
 2. A credential in the Authorization header counts before a cookie, since no other site can set it.
 3. A cookie counts for a changing request only with the session's CSRF token, sent from this site's own pages.
 4. Who asks for what lives in another region is sent there before anything of the body is read, a form's token included.
+5. Who looks at content from another region is in the transfer register, or is refused, before the handler runs.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ async def require_caller(connection: Connection, handler: BaseRouteHandler) -> N
 
 
 async def authenticate(connection: Connection, actions: Sequence[Action]) -> Visitor:
-    """Raises ``NotAuthenticated``, ``CredentialExpired``, ``TooManyAttempts``, ``Misdirected`` or ``CsrfRejected``.
+    """Raises ``NotAuthenticated``, ``CredentialExpired``, ``TooManyAttempts``, ``Misdirected``, ``CsrfRejected`` or
+    ``TransferDenied``, and ``DependencyError`` for a transfer that cannot be registered.
 
     ``actions`` are those that the route declares.
     """
@@ -91,6 +93,7 @@ async def authenticate(connection: Connection, actions: Sequence[Action]) -> Vis
         key = _bearer(header)
         caller = await cell.identity.authenticate_key(key, origin)
         await _require_here(connection, caller, actions)  # (4)
+        await cell.transfers.require_access(caller, actions)  # (5)
         return Visitor(caller, None, key)
     token = connection.cookies.get(session_cookie(over_tls=cell.settings.secure_cookies), "")
     if not token or len(token) > _MAX_CREDENTIAL:
@@ -100,6 +103,7 @@ async def authenticate(connection: Connection, actions: Sequence[Action]) -> Vis
     if connection.scope.get("method") not in _SAFE:  # (3)
         check_same_origin(connection)
         await _check_csrf_token(connection, session)
+    await cell.transfers.require_access(caller, actions)  # (5)
     return Visitor(caller, session, token)
 
 

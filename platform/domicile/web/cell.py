@@ -9,8 +9,10 @@ from domicile.access.explain import Explanations
 from domicile.access.identity import Identity
 from domicile.access.journal import Journal
 from domicile.access.places import Places
+from domicile.access.policies import TenantPolicyBook
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
+from domicile.access.transfers import TransferRegister
 from domicile.answers.conversations import Conversations
 from domicile.answers.service import Answers
 from domicile.domain.values import Region
@@ -80,9 +82,13 @@ class ServedCell(Protocol):
     @property
     def inventory(self) -> Inventory: ...
     @property
+    def policies(self) -> TenantPolicyBook: ...
+    @property
     def places(self) -> Places: ...
     @property
     def signposts(self) -> Signposts: ...
+    @property
+    def transfers(self) -> TransferRegister: ...
     @property
     def database(self) -> Database: ...
 

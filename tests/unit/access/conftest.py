@@ -10,7 +10,7 @@ from tests.fakes.accounts import MemoryAccounts
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.identity import PlainHasher
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
@@ -30,7 +30,7 @@ class Cell:
     hasher: PlainHasher = field(default_factory=PlainHasher)
 
     def __post_init__(self) -> None:
-        self.gate = Gate(shipped_decisions(), self.log, self.clock, Region("eu-de"))
+        self.gate = Gate(shipped_in_force(), self.log, self.clock, Region("eu-de"))
         self.identity = self.another_process()
         parts = {"database": self.database, "hasher": self.hasher, "gate": self.gate, "clock": self.clock}
         self.administration = Administration(**parts)

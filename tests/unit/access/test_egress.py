@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import HOME
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.egress import EgressLedger
 from domicile.access.gate import Gate
@@ -33,7 +33,7 @@ class Kept:
 
 
 def ledger(kept: Kept, log: MemoryAuditLog) -> EgressLedger:
-    return EgressLedger(kept, Gate(shipped_decisions(), log, FixedClock(), HOME), FixedClock())
+    return EgressLedger(kept, Gate(shipped_in_force(), log, FixedClock(), HOME), FixedClock())
 
 
 async def test_each_different_attempt_is_one_event_with_its_number() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import ELSEWHERE, HOME, caller, collection, document, principal, tenant, uid
-from tests.fakes.policy import shipped_bundle, shipped_decisions
+from tests.fakes.policy import shipped_bundle, shipped_in_force
 
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
@@ -30,7 +30,7 @@ def log() -> MemoryAuditLog:
 
 @pytest.fixture
 def gate(log: MemoryAuditLog) -> Gate:
-    return Gate(shipped_decisions(), log, FixedClock(), HOME)
+    return Gate(shipped_in_force(), log, FixedClock(), HOME)
 
 
 async def test_an_event_says_what_the_caller_was(gate: Gate) -> None:

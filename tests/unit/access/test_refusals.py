@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.gate import Gate
 from domicile.access.refusals import Origin, Refusal, RefusalLedger
@@ -24,7 +24,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = FixedClock()
         self.log = MemoryAuditLog()
-        self.ledger = RefusalLedger(Gate(shipped_decisions(), self.log, self.clock, Region("eu-de")), self.clock)
+        self.ledger = RefusalLedger(Gate(shipped_in_force(), self.log, self.clock, Region("eu-de")), self.clock)
 
     async def refuse(self, refusal: Refusal, times: int, network: str = "192.0.2") -> None:
         for n in range(times):

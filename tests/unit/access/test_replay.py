@@ -69,7 +69,7 @@ async def replayed(
     period = Period(datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC))
     replay = Replay(database=cell.database, log=cell.audit_log, gate=cell.search._gate)
     total = Total()
-    async for batch in replay.run(asking, lambda _: point, period, **whole):
+    async for batch in replay.run(asking, point, period, **whole):
         total.batches.append(batch)
         total.changes += batch.changes
     return total

@@ -8,10 +8,11 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import HOME, caller, principal, tenant
-from tests.fakes.policy import shipped_bundle, shipped_decisions
+from tests.fakes.policy import shipped_bundle, shipped_in_force
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
+from domicile.access.inforce import PoliciesInForce
 from domicile.access.residency import Inventory, Placed
 from domicile.audit.events import Outcome
 from domicile.domain.errors import AuditUnavailable, Forbidden
@@ -25,7 +26,7 @@ COMPONENTS = (
 
 
 def inventory(log: MemoryAuditLog) -> Inventory:
-    gate = Gate(shipped_decisions(), log, FixedClock(), HOME)
+    gate = Gate(shipped_in_force(), log, FixedClock(), HOME)
     return Inventory(components=COMPONENTS, gate=gate, cell=Administration.operator_caller(tenant()))
 
 
@@ -41,8 +42,8 @@ async def test_each_component_is_shown_with_its_decision_of_now() -> None:
 
 async def test_who_signed_the_policies_is_shown() -> None:
     """Those that decide, at this moment."""
-    decisions = DecisionPoint(replace(shipped_bundle(), signed_by="ab" * 32))
-    gate = Gate(decisions, MemoryAuditLog(), FixedClock(), HOME)
+    in_force = PoliciesInForce(DecisionPoint(replace(shipped_bundle(), signed_by="ab" * 32)))
+    gate = Gate(in_force, MemoryAuditLog(), FixedClock(), HOME)
     shown = Inventory(components=COMPONENTS, gate=gate, cell=Administration.operator_caller(tenant()))
     assert (await shown.read(caller(principal(role=Role.AUDITOR)))).signed_by == "ab" * 32
 

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.people import HOME, caller, collection, document, principal, tenant, uid
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 
 from domicile.access.gate import Gate
 from domicile.access.signposts import Signposts
@@ -53,7 +53,7 @@ class Known:
 
 def posted(known: Known, url: str = "https://fr.example") -> tuple[Signposts, MemoryAuditLog]:
     log = MemoryAuditLog()
-    gate = Gate(shipped_decisions(), log, FixedClock(), HOME)
+    gate = Gate(shipped_in_force(), log, FixedClock(), HOME)
     return Signposts(database=known, gate=gate, url_of=lambda _: url), log  # type: ignore[arg-type]
 
 

@@ -9,7 +9,15 @@ from tests.fakes.clock import FixedClock
 
 from domicile.access.residency import BY_GUARD, BY_NETWORK, IN_PROCESS
 from domicile.bootstrap.office import decision_point
-from domicile.bootstrap.residency import addresses, cell_region, check_residency, component_regions, components, inventory
+from domicile.bootstrap.residency import (
+    addresses,
+    cell_region,
+    check_residency,
+    component_regions,
+    components,
+    inventory,
+    standing_flows,
+)
 from domicile.config import Settings
 from domicile.domain.errors import ConfigurationError, ResidencyViolation
 from domicile.domain.values import Region
@@ -150,3 +158,26 @@ def test_a_region_that_the_operator_declared_still_needs_a_legal_basis() -> None
     with pytest.raises(ResidencyViolation, match="content and metadata and keys"):
         checked(unknown)
     checked(declared(llm_url="http://host", llm_region="eu-fr", component_regions=("eu-fr",)))
+
+
+def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_known() -> None:
+    """Each kind of data for each store; nothing for what is at home, and nothing for the model: that is an answer's own."""
+    settings = declared(
+        database_url="postgresql://host",
+        database_region="eu-fr",
+        llm_url="http://host",
+        llm_region="eu-fr",
+        qdrant_url="http://host",
+        qdrant_region="eu-de",
+        otlp_endpoint="http://host",
+        otlp_region="eu-nl",
+        component_regions=("eu-fr", "eu-nl"),
+    )
+    flows = [(each.component, each.kind, each.source.name, each.target.name) for each in standing_flows(settings)]
+    assert flows == [
+        ("database", "content", "eu-de", "eu-fr"),
+        ("database", "metadata", "eu-de", "eu-fr"),
+        ("database", "keys", "eu-de", "eu-fr"),
+        ("telemetry", "telemetry", "eu-de", "eu-nl"),
+    ]
+    assert standing_flows(declared()) == []

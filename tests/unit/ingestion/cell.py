@@ -16,7 +16,7 @@ from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.parser import PlainParser
 from tests.fakes.people import HOME, caller, collection, group, principal, tenant
-from tests.fakes.policy import shipped_decisions
+from tests.fakes.policy import shipped_in_force
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.gate import Gate
@@ -63,7 +63,7 @@ class IngestCell:
 
     def __post_init__(self) -> None:
         self.log = MemoryAuditLog()
-        self.gate = Gate(shipped_decisions(), self.log, self.clock, HOME)
+        self.gate = Gate(shipped_in_force(), self.log, self.clock, HOME)
         self.stores = Stores(self.database, self.keys, self.blobs, self.index)
         self.intake = Intake(
             database=self.database,

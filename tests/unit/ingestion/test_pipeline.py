@@ -48,7 +48,7 @@ async def test_a_document_is_published_whole(cell: IngestCell) -> None:
     assert [(event.action, event.outcome, event.policies) for event in created] == [
         (Action.DOCUMENT_CREATE, Outcome.PERMITTED, ("administrator-ingest",))
     ]
-    assert (created[0].bundle_digest, created[0].method) == (cell.gate.bundle_digest, "job")
+    assert (created[0].bundle_digest, created[0].method) == (cell.gate.bundle_digest(created[0].tenant_id), "job")
     assert created[0].principal_id == ADMIN.id
 
 

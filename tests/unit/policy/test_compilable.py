@@ -125,6 +125,23 @@ def test_what_would_grow_too_large_is_refused() -> None:
     assert "too large" in str(refusal(condition))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resource": {"op": "near"}},
+        {"conditions": [{"kind": "when", "body": {"between": {"low": {"Var": "resource"}}}}]},
+        {"conditions": [{"kind": "when", "body": {"&&": {}, "||": {}}}]},
+    ],
+)
+def test_what_has_no_known_form_is_refused(change: dict[str, object]) -> None:
+    """A later Cedar may write policies in ways that this check has never seen."""
+    files = {"a.cedar": on_documents("true")}
+    parsed = parse_policies(files, SCHEMA)
+    later = {"under-test": {**parsed["under-test"], **change}}
+    with pytest.raises(PolicyInvalid, match=r"'under-test' cannot be turned into a filter .* \(a\.cedar, line 1\)"):
+        require_compilable(later, find_sources(files, parsed))
+
+
 def test_every_field_has_a_sample() -> None:
     """A new attribute of documents without one could not be checked."""
     assert set(_SAMPLES) == set(Field)

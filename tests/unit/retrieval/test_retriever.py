@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.fakes.people import uid
-from tests.fakes.reading import BEN, CONTRACTS, FOREIGN, GIA, HANDBOOK, LEGAL, MIA, ReadingCell, as_caller
+from tests.fakes.policy import layer
+from tests.fakes.reading import ACME, BEN, CONTRACTS, FOREIGN, GIA, HANDBOOK, LEGAL, MIA, ReadingCell, as_caller
 
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -23,6 +25,9 @@ from domicile.domain.errors import (
 from domicile.domain.values import Classification, Role
 from domicile.policy.scope import Everything, RetrievalScope
 from domicile.retrieval.search import Found, SearchQuery
+
+#: The head of a policy on reading documents.
+_READING = 'principal, action == Action::"document:read", resource is Document'
 
 
 async def find(cell: ReadingCell, text: str = "travel time", *, who=MIA, **options) -> Found:
@@ -147,7 +152,7 @@ async def test_a_hit_that_policy_denies_stays_sealed_and_raises_an_alarm(
     secret = await cell.publish("secret", "travel time", "time of travel", classification=Classification.RESTRICTED)
 
     async def leaky(*_: object, **__: object) -> RetrievalScope:
-        return RetrievalScope(Everything(), (), "")
+        return RetrievalScope(Everything(), (), cell.gate.bundle_digest(ACME.id))
 
     monkeypatch.setattr(cell.gate, "scope", leaky)
     found = await find(cell)
@@ -155,6 +160,27 @@ async def test_a_hit_that_policy_denies_stays_sealed_and_raises_an_alarm(
     (alarm,) = cell.events(Outcome.DENIED)
     assert (alarm.reason, alarm.documents, len(alarm.chunks)) == ("scope-mismatch", (secret.id,), 2)
     assert cell.telemetry.counts == {"domicile.scope_mismatch": 1}
+
+
+async def test_a_hit_that_newer_policies_deny_stays_sealed_and_is_no_alarm(
+    cell: ReadingCell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policies changed after the scope was made: the decision stands, nothing is wrong, and the event names the new ones."""
+    await cell.publish("open", "travel time")
+    await cell.publish("secret", "travel time", classification=Classification.CONFIDENTIAL)
+    before, scope = cell.gate.bundle_digest(ACME.id), cell.gate.scope
+
+    async def overtaken(*arguments: Any) -> RetrievalScope:
+        made = await scope(*arguments)
+        text = f'@id("closed") forbid ({_READING}) when {{ resource.classification > 1 }};'
+        cell.in_force.put(cell.in_force.platform, {ACME.id: layer(cell.in_force.platform, text)})
+        return made
+
+    monkeypatch.setattr(cell.gate, "scope", overtaken)
+    found = await find(cell, who=BEN)
+    assert [each.document.id for each in found.candidates] == [uid("document/acme/open")]
+    assert (cell.events(Outcome.DENIED), cell.telemetry.counts) == ([], {})
+    assert found.decision.bundle_digest == cell.gate.bundle_digest(ACME.id) != before
 
 
 async def test_the_decision_is_on_what_the_database_says_not_the_index(cell: ReadingCell) -> None:

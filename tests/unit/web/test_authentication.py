@@ -28,7 +28,7 @@ async def test_every_route_that_is_not_listed_as_public_wants_a_caller(cell: Mem
     closed = [each for each in _routes(cell) if each not in PUBLIC]
     assert len(closed) > 20
     for method, path in closed:
-        answered = await http.request(method, re.sub(r"{[^}]*}", str(uuid4()), path))
+        answered = await http.request(method, re.sub(r"{[^}]*}", str(uuid4()), path.replace("{version}", "1")))
         assert answered.status_code == 401, (method, path)
         assert answered.headers["content-type"] == "application/problem+json"
 

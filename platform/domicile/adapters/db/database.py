@@ -19,8 +19,10 @@ from domicile.adapters.db.documents import SqlDocuments
 from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
+from domicile.adapters.db.policies import SqlTenantPolicies
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.transaction import Transaction, transaction
+from domicile.adapters.db.transfers import SqlTransfers
 from domicile.ports.repositories import (
     AuditAppender,
     CollectionRepository,
@@ -31,7 +33,9 @@ from domicile.ports.repositories import (
     JobRepository,
     KeyRepository,
     PrincipalRepository,
+    TenantPolicyRepository,
     TenantRepository,
+    TransferRepository,
 )
 
 #: Seconds that SQLite waits for a writer in another process before it says that the database is locked.
@@ -50,6 +54,8 @@ class SqlUnitOfWork:
     keys: KeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
+    policies: TenantPolicyRepository
+    transfers: TransferRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
@@ -66,6 +72,8 @@ class SqlUnitOfWork:
         self.keys = SqlKeys(open_)
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
+        self.policies = SqlTenantPolicies(open_)
+        self.transfers = SqlTransfers(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 

@@ -1,8 +1,8 @@
 """The tables, once for SQLite and PostgreSQL. ``migrations/`` makes them; a test compares the two.
 
 No foreign key cascades: what is deleted is named where it is deleted. Nothing refers to a data key by foreign key, because
-destroying a key has to be possible whatever else still exists. ``audit_entries`` refers to nothing, so nothing that is
-deleted can take an entry with it, and its triggers (see the migration) refuse every change.
+destroying a key has to be possible whatever else still exists. ``audit_entries`` and ``transfers`` refer to nothing, so
+nothing that is deleted can take an entry with it, and their triggers (see the migrations) refuse every change.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -328,6 +328,18 @@ idempotent_replies = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+#: Only ever added to; a tenant's latest version counts. Whoever wrote it may be the operator, who is nobody's principal.
+tenant_policies = Table(
+    "tenant_policies",
+    metadata,
+    Column("tenant_id", ForeignKey(tenants.c.id), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", String, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("principal_id", Id, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 #: ``body`` holds the canonical bytes (``domicile.audit.encoding``); the columns beside it are there to be searched by.
 audit_entries = Table(
     "audit_entries",
@@ -342,4 +354,28 @@ audit_entries = Table(
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("id"),
     Index(None, "tenant_id", "position"),
+)
+
+#: The transfer register. ``source`` and ``target`` are regions, ``entry`` is an id of ``regions.yaml``.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("time", UtcDateTime, nullable=False),
+    Column("tenant_id", Id),
+    Column("principal_id", Id),
+    Column("credential_id", Id),
+    Column("kind", String(32), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("component", String(32), nullable=False),
+    Column("entry", String, nullable=False),
+    Column("basis", String, nullable=False),
+    Column("reference", String, nullable=False),
+    Column("amount", Integer, nullable=False),
+    Column("unit", String(32), nullable=False),
+    Column("bundle_digest", String(64), nullable=False),
+    Column("audit_id", Id, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Index(None, "tenant_id", "id"),
 )

@@ -55,5 +55,7 @@ LOG_KEYS = frozenset(
         "host",
         "port",
         "version",
+        "policy",
+        "bundle_digest",
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -28,15 +28,30 @@ if TYPE_CHECKING:
 Attribute = str | int | float | bool
 
 
+class Exporter(Protocol):
+    """What sends telemetry elsewhere."""
+
+    def shutdown(self) -> None:
+        """From now on it sends nothing."""
+        ...
+
+
 class OpenTelemetry:
     """One cell's providers, held here rather than set globally, so that two cells in one process do not mix.
 
     ``processors`` receive finished spans, ``readers`` the metrics; both beside the Prometheus registry behind ``/metrics``.
+    ``exporters`` are what sends them elsewhere.
     """
 
     def __init__(
-        self, cell: str, region: str, processors: Sequence[SpanProcessor] = (), readers: Sequence[MetricReader] = ()
+        self,
+        cell: str,
+        region: str,
+        processors: Sequence[SpanProcessor] = (),
+        readers: Sequence[MetricReader] = (),
+        exporters: Sequence[Exporter] = (),
     ) -> None:
+        self._exporters = tuple(exporters)
         resource = Resource({"service.name": "domicile", "service.namespace": cell, "cloud.region": region})
         self._registry = CollectorRegistry()
         # Without anyone to receive them spans are not recorded; they still have ids, by which log lines are found together.
@@ -87,6 +102,11 @@ class OpenTelemetry:
         """The Prometheus text format."""
         return generate_latest(self._registry)
 
+    def silence(self) -> None:
+        """Send nothing more to anybody, not even what waits to be sent."""
+        for each in self._exporters:
+            each.shutdown()
+
     def close(self) -> None:
         self._tracers.shutdown()
         self._meters.shutdown()
@@ -109,17 +129,20 @@ def _dotted(attributes: dict[str, Attribute], allowed: frozenset[str]) -> dict[s
     return {key: value for key, value in named if key in allowed}
 
 
-def otlp_exporters(endpoint: str) -> tuple[list[SpanProcessor], list[MetricReader]]:
-    """Batched exporters to an OTLP/HTTP collector; the import is slow, so it is paid only where one is configured."""
+def otlp_exporters(endpoint: str) -> tuple[list[SpanProcessor], list[MetricReader], list[Exporter]]:
+    """Batched exporters to an OTLP/HTTP collector, as ``OpenTelemetry`` takes them.
+
+    The import is slow, so it is paid only where one is configured.
+    """
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     base = endpoint.rstrip("/")
-    spans = BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{base}/v1/traces", session=_direct()))
+    spans = OTLPSpanExporter(endpoint=f"{base}/v1/traces", session=_direct())
     metrics = OTLPMetricExporter(endpoint=f"{base}/v1/metrics", session=_direct())
-    return [spans], [PeriodicExportingMetricReader(metrics)]
+    return [BatchSpanProcessor(spans)], [PeriodicExportingMetricReader(metrics)], [spans, metrics]
 
 
 def _direct() -> requests.Session:

@@ -22,7 +22,7 @@ _MEANING: Mapping[int, str] = {
     413: "Too large",
     415: "The media type is not supported",
     421: "The data lives in another region, whose cell has to be asked",
-    422: "The document cannot be used",
+    422: "What was sent cannot be used",
     429: "Too many failed attempts",
     500: "Something is wrong inside the service",
     503: "A component is not available",

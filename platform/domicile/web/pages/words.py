@@ -173,6 +173,10 @@ _CATALOGUE: dict[str, tuple[str, str]] = {
         "There is nothing here, or you do not have access to it.",
         "Hier gibt es nichts, oder Sie haben keinen Zugang.",
     ),
+    "problem.transfer-denied": (
+        "This would carry data to another region, and there is no legal basis for that. Ask your administrator.",
+        "Damit gingen Daten in eine andere Region, wofür es keine Rechtsgrundlage gibt. Fragen Sie Ihre Administration.",
+    ),
     "problem.csrf-rejected": (
         "The form is too old or was not sent from this site. Reload the page and try again.",
         "Das Formular ist veraltet oder kam nicht von dieser Seite. Laden Sie die Seite neu.",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from domicile.adapters.telemetry.tracing import OpenTelemetry, _direct
+from domicile.adapters.telemetry.tracing import OpenTelemetry, _direct, otlp_exporters
 from domicile.domain.errors import StorageFull
 
 CONTENT = "the salary of grade G6 is 84,000"
@@ -69,3 +73,39 @@ def test_traces_go_to_the_collector_and_nowhere_else(monkeypatch: pytest.MonkeyP
     settings = session.merge_environment_settings("http://otel:4318/v1/traces", {}, None, None, None)
     assert dict(settings["proxies"]) == {}
     assert (session.trust_env, session.max_redirects) == (False, 0)
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server that takes telemetry, and the paths that were sent to."""
+    paths: list[str] = []
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            paths.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Taking)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", paths
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("silenced", "sent"), [(False, {"/v1/traces", "/v1/metrics"}), (True, set())])
+def test_who_is_silenced_sends_not_even_what_waits(collector: tuple[str, list[str]], silenced: bool, sent: set[str]) -> None:
+    """Closing sends what is left; after a silence there is nothing left to send."""
+    url, paths = collector
+    telemetry = OpenTelemetry("cell", "eu-de", *otlp_exporters(url))
+    with telemetry.span("domicile.parse"):
+        telemetry.count("domicile.audit.events")
+    if silenced:
+        telemetry.silence()
+    telemetry.close()
+    assert set(paths) == sent

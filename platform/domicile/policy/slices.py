@@ -1,0 +1,217 @@
+"""The policies that can matter to one kind of request, and of those the ones that can matter to one caller.
+
+Most of an organisation's policies are about some group, role or purpose. Which callers those leave alone is read from the
+policies when they are loaded, so that Cedar is not asked about them each time. Obligations, labelled where they are met:
+
+1. A policy is left out only where its evaluation would come to false: it could then neither determine a decision nor shape
+   a scope.
+2. It is left out only where nothing that is evaluated before could fail: a policy that fails denies, so it must be asked.
+"""
+
+from __future__ import annotations
+
+import operator as operator_
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import cedarpy
+
+from domicile.domain.marks import ALWAYS, NOBODY
+from domicile.domain.principals import Caller, Strength
+from domicile.domain.values import Classification
+from domicile.policy.expressions import ARITHMETIC, RESOURCE, walk
+from domicile.policy.operands import Json, only
+from domicile.policy.parsing import Policy, policy_set, tells_time
+
+#: Sets of policies that are kept parsed for each kind of request; callers in the same groups share one.
+_REMEMBERED_SLICES = 256
+
+
+class Atom(NamedTuple):
+    """Something that is true of a caller: an attribute's value, or what the principal is in."""
+
+    subject: str
+    attribute: str
+    value: str | bool | int
+
+
+#: At least one of these has to be true of the caller.
+Need = frozenset[Atom]
+
+
+class Applicable:
+    """The policies that may apply to one action on one type of resource, with what is known of them beforehand."""
+
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self.policies = policies
+        #: Whether a policy looks at the time.
+        self.timed = any(map(tells_time, policies.values()))
+        #: Marks of documents that no policy reads, with the values that documents are told apart without.
+        self.unread = _unread(policies)
+        #: The same by their names in the schema.
+        self.left_out = frozenset(name for name, (field, _) in _MARKS.items() if field in self.unread)
+        self._needs = {id_: tuple(_needs(policy)) for id_, policy in policies.items()}
+        self._parsed = lru_cache(_REMEMBERED_SLICES)(self._parse)
+
+    def __len__(self) -> int:
+        return len(self.policies)
+
+    def to(self, facts: frozenset[Atom]) -> cedarpy.PolicySet:
+        """Those that can matter to a caller of whom these are true."""
+        return self._parsed(
+            tuple(id_ for id_, needs in self._needs.items() if all(not need.isdisjoint(facts) for need in needs))
+        )
+
+    def _parse(self, ids: tuple[str, ...]) -> cedarpy.PolicySet:
+        return policy_set({id_: self.policies[id_] for id_ in ids})
+
+
+def caller_facts(caller: Caller, context: Mapping[str, object]) -> frozenset[Atom]:
+    """Everything that a need can ask of a request by that caller in that context."""
+    principal = caller.principal
+    attributes: Mapping[str, str | bool | int] = {
+        "role": principal.role.value,
+        "kind": principal.kind.value,
+        "disabled": principal.disabled,
+        "clearance": int(principal.clearance),
+    }
+    facts = {Atom("principal", name, value) for name, value in attributes.items()}
+    facts |= {Atom("context", name, value) for name, value in context.items() if isinstance(value, str)}
+    facts.add(Atom("context", "strength", int(caller.strength)))
+    facts |= {_within("Group", group) for group in principal.groups}
+    facts |= {Atom("principal", "groups", f"Group::{group}") for group in principal.groups}
+    return frozenset(facts | {_within("Tenant", principal.tenant_id), _within("User", principal.id)})
+
+
+def _within(kind: str, id_: object) -> Atom:
+    return Atom("principal", "in", f"{kind}::{id_}")
+
+
+def _needs(policy: Policy) -> Iterator[Need]:
+    """What the caller has to meet for the policy to be satisfied, as far as that can be read from it."""
+    head = policy["principal"]
+    if head["op"] in ("==", "in") and (entity := head.get("entity")):
+        yield frozenset({_within(entity["type"], entity["id"])})
+    for condition in policy["conditions"]:
+        for part in _conjuncts(condition["body"]) if condition["kind"] == "when" else ():
+            need = _alternatives(part)
+            if need is not None:
+                yield need  # (1)
+            if _may_fail(part):  # (2)
+                return
+        if condition["kind"] != "when" and _may_fail(condition["body"]):  # (2)
+            return
+
+
+def _conjuncts(expression: Json) -> Iterator[Json]:
+    """What is joined by ``&&``, in the order in which it is evaluated."""
+    operator, arguments = only(expression)
+    if operator == "&&":
+        yield from _conjuncts(arguments["left"])
+        yield from _conjuncts(arguments["right"])
+    else:
+        yield expression
+
+
+def _alternatives(expression: Json) -> Need | None:
+    """The facts of which one makes the condition true, and without any of which it is false; None where it asks otherwise."""
+    match expression:
+        case {"||": {"left": left, "right": right}}:
+            one, other = _alternatives(left), _alternatives(right)
+            return None if one is None or other is None else one | other
+        case {".": {"left": {"Var": "principal"}, "attr": "disabled"}}:
+            return frozenset({Atom("principal", "disabled", value=True)})
+        case {"==": {"left": {".": {"left": {"Var": subject}, "attr": name}}, "right": {"Value": str(value)}}}:
+            return _texts(subject, name, [value])
+        case {"==": {"left": {"Value": str(value)}, "right": {".": {"left": {"Var": subject}, "attr": name}}}}:
+            return _texts(subject, name, [value])
+        case {"contains": {"left": {"Set": values}, "right": {".": {"left": {"Var": subject}, "attr": name}}}}:
+            known = [each.get("Value") for each in values]
+            return _texts(subject, name, known) if all(isinstance(each, str) for each in known) else None
+        case {"in": {"left": {"Var": "principal"}, "right": right}}:
+            return _entities("in", right)
+        case {"contains": {"left": {".": {"left": {"Var": "principal"}, "attr": "groups"}}, "right": right}}:
+            return _entities("groups", right)
+    operator, arguments = only(expression)
+    return _numbers(operator, arguments) if operator in _COMPARISONS else None
+
+
+#: The attributes that are small numbers, with all that they can be.
+_NUMBERS = {("principal", "clearance"): tuple(map(int, Classification)), ("context", "strength"): tuple(map(int, Strength))}
+_COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
+    "==": operator_.eq,
+    "<": operator_.lt,
+    "<=": operator_.le,
+    ">": operator_.gt,
+    ">=": operator_.ge,
+}
+
+
+def _numbers(operator: str, arguments: Json) -> Need | None:
+    compare = _COMPARISONS[operator]
+    match arguments:
+        case {"left": {".": {"left": {"Var": subject}, "attr": name}}, "right": {"Value": int(limit)}}:
+            among = [each for each in _NUMBERS.get((subject, name), ()) if compare(each, limit)]
+        case {"left": {"Value": int(limit)}, "right": {".": {"left": {"Var": subject}, "attr": name}}}:
+            among = [each for each in _NUMBERS.get((subject, name), ()) if compare(limit, each)]
+        case _:
+            return None
+    return frozenset(Atom(subject, name, each) for each in among) if (subject, name) in _NUMBERS else None
+
+
+#: The texts that ``caller_facts`` tells of; others may be known or not.
+_TEXTS = {
+    "principal": frozenset({"role", "kind"}),
+    "context": frozenset(
+        {"verb", "method", "cell_region", "access_region", "cell_jurisdiction", "access_jurisdiction", "purpose"}
+    ),
+}
+
+
+def _texts(subject: str, name: str, values: list[Any]) -> Need | None:
+    told = name in _TEXTS.get(subject, ())
+    return frozenset(Atom(subject, name, value) for value in values) if told else None
+
+
+def _entities(attribute: str, expression: Json) -> Need | None:
+    match expression:
+        case {"Value": {"__entity": {"type": kind, "id": id_}}}:
+            return frozenset({Atom("principal", attribute, f"{kind}::{id_}")})
+        case {"Set": list(members)} if attribute == "in":
+            each = [_entities(attribute, member) for member in members]
+            return None if None in each else frozenset[Atom]().union(*(need for need in each if need is not None))
+    return None
+
+
+def _may_fail(expression: Json) -> bool:
+    """Whether its evaluation may fail for a request that fits the schema: by an overflow, a function or a tag."""
+    for each in walk(expression):
+        operator, arguments = only(each)
+        if operator in ARITHMETIC or operator == "getTag" or (isinstance(arguments, list) and operator != "Set"):
+            return True
+    return False
+
+
+_MARKS: Mapping[str, tuple[str, object]] = {
+    "owner": ("owner", NOBODY),
+    "labels": ("labels", frozenset[str]()),
+    "personal_data": ("personal_data", False),
+    "valid_from": ("validity", ALWAYS),
+    "valid_until": ("validity", ALWAYS),
+}
+
+
+def _unread(policies: Mapping[str, Policy]) -> Mapping[str, object]:
+    """By the names of ``DocumentAttributes``."""
+    read = {name for policy in policies.values() for condition in policy["conditions"] for name in _reads(condition["body"])}
+    used = {_MARKS[name][0] for name in read & _MARKS.keys()}
+    return {field: value for field, value in _MARKS.values() if field not in used}
+
+
+def _reads(expression: Json) -> Iterator[str]:
+    """The attributes of the resource that it names."""
+    for each in walk(expression):
+        operator, arguments = only(each)
+        if operator in (".", "has") and arguments["left"] == RESOURCE:
+            yield arguments["attr"]
