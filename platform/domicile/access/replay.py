@@ -45,7 +45,7 @@ class Change:
     """A decision that the candidate makes otherwise than the policies in force do, on the same facts.
 
     ``recorded_policies`` are those of the whole event, of which a search names all that permitted any of its documents.
-    ``facts_changed``: the policies in force do not decide today as it was recorded, so something besides policies is different.
+    ``facts_changed``: the policies in force do not decide today as it was recorded, so facts or policies have changed since.
     """
 
     time: datetime

@@ -145,7 +145,9 @@ def _tell(report: Report) -> None:
         typer.echo("")
     typer.echo(f"{report.replayed} decisions replayed, {len(report.changes)} would change.")
     if report.drifted:
-        typer.echo(f"{report.drifted} come out otherwise than recorded under the policies in force, too: facts have changed.")
+        typer.echo(
+            f"{report.drifted} come out otherwise than recorded under what is in force, too: facts or policies have changed since."
+        )
     for why, number in sorted(report.skipped.items()):
         typer.echo(f"{number} cannot be replayed: {_SKIPPED[why]}.")
 
@@ -162,7 +164,7 @@ def _row(change: Change) -> tuple[object, ...]:
         _said(change.candidate),
         " ".join(change.recorded_policies) or "none",
         " ".join(change.candidate_policies) or "none",
-        "facts have changed since" if change.facts_changed else "",
+        "facts or policies have changed since" if change.facts_changed else "",
     )
 
 

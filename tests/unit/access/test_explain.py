@@ -182,6 +182,20 @@ async def test_the_policies_in_force_are_those_that_decide(cell: MemoryCell) -> 
     assert [each.login for each in found.people] == ["ada", "mia", "olaf"]
 
 
+async def test_a_tenants_own_policy_is_explained_like_the_platforms(tmp_path: Path) -> None:
+    """By the id that it has in force, with its text, and to nobody of another tenant."""
+    async with open_memory_cell(tmp_path) as other:
+        await populate(other)
+        own = '@id("no-search") @reason("Not yet.") forbid (principal, action == Action::"search:create", resource is Tenant);'
+        await other.policies.write(await other.caller("ada"), own, 0)
+        asked = Question("mia", "search:create", "tenant")
+        answer = await other.explanations.explain(await other.caller("olaf"), asked)
+        assert [(each.id, each.reason, each.text) for each in answer.policies] == [("tenant/no-search", "Not yet.", own)]
+        assert [each.unmet for each in answer.candidates] == [()]
+        theirs = await other.explanations.policies(await other.caller("gab"))
+        assert "tenant/no-search" not in {each.id for each in theirs.policies}
+
+
 async def test_nothing_is_told_when_it_cannot_be_recorded(tmp_path: Path) -> None:
     """No explanation, no list and no outlook without its event."""
     async with open_memory_cell(tmp_path) as broken:

@@ -236,3 +236,13 @@ async def test_pages_are_read_one_after_another(cell: MemoryCell, monkeypatch: p
     fractions = [each.fraction for each in paged.batches]
     assert len(fractions) > 5
     assert (fractions, fractions[-1]) == (sorted(fractions), 1.0)
+
+
+async def test_a_tenants_own_policies_lie_over_the_candidate_too(cell: MemoryCell) -> None:
+    """What they forbid stays forbidden, and is no change."""
+    own = '@id("no-search") forbid (principal, action == Action::"search:create", resource is Tenant);'
+    await cell.policies.write(await cell.caller("ada"), own, 0)
+    async with client(cell, "mia") as http:
+        assert (await http.post("/v1/search", json={"query": "leave"})).status_code == 403
+    total = await replayed(cell, DecisionPoint(shipped_bundle()), "olaf")
+    assert total.changes == []
