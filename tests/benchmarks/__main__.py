@@ -7,7 +7,7 @@ import sys
 
 from tests.benchmarks.table import Row, machine, skipped, table
 
-NAMES = ("dtype", "ingest", "search", "audit", "yielding", "start")
+NAMES = ("dtype", "ingest", "search", "scope", "policy", "audit", "yielding", "start")
 
 
 def main(wanted: list[str]) -> int:

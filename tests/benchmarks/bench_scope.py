@@ -1,0 +1,70 @@
+"""What a scope costs the vector index: both legs over 100,000 chunks of 50 tenants, with a member's scope and without any."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+
+import numpy as np
+from tests.benchmarks.filled import DIMENSIONS, WORDS_OF_A_QUESTION, Writer, filled_cell
+from tests.benchmarks.places import settings_in
+from tests.benchmarks.table import Row, at_most
+
+from domicile.adapters.embeddings.bm25 import Bm25Encoder
+from domicile.adapters.embeddings.weights import verified_weights
+from domicile.adapters.identity.clock import SystemClock
+from domicile.adapters.qdrant.edge import EdgeVectorIndex
+from domicile.bootstrap import open_office
+from domicile.bootstrap.office import decision_point
+from domicile.domain.actions import Action
+from domicile.domain.principals import AuthenticationMethod, Caller
+from domicile.policy.scope import Everything, RetrievalScope
+from domicile.ports.vector_index import SparseVector
+
+QUESTIONS = 200
+CANDIDATES = 50
+MOST_RATIO = 1.2
+_UNFILTERED = RetrievalScope(Everything(), (), "")
+
+
+def run() -> list[Row]:
+    return asyncio.run(_measured())
+
+
+async def _measured() -> list[Row]:
+    settings = settings_in(filled_cell().folder)
+    scope = await _members_scope(settings)
+    weights, writer = verified_weights(), Writer(3)
+    sparse = Bm25Encoder(settings.languages)
+    index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
+    seconds: dict[str, list[float]] = {"scoped": [], "unfiltered": []}
+    try:
+        for vector in np.asarray(writer.vectors(QUESTIONS)).reshape(QUESTIONS, DIMENSIONS):
+            terms = sparse.encode_query(writer.text(WORDS_OF_A_QUESTION))
+            for name, within in (("scoped", scope), ("unfiltered", _UNFILTERED)):
+                seconds[name].append(await _search(index, vector, terms, within))
+    finally:
+        await index.close()
+    scoped, unfiltered = (statistics.median(seconds[name]) * 1000 for name in ("scoped", "unfiltered"))
+    return [
+        at_most("both legs with a member's scope ÷ without any filter, 100 k chunks", scoped / unfiltered, MOST_RATIO),
+        Row("  with the scope, p50", scoped, "ms"),
+        Row("  without any, p50", unfiltered, "ms"),
+    ]
+
+
+async def _search(index: EdgeVectorIndex, vector: np.ndarray, terms: SparseVector, within: RetrievalScope) -> float:
+    started = time.perf_counter()
+    await index.nearest(vector, within, CANDIDATES)
+    await index.matching(terms, within, CANDIDATES)
+    return time.perf_counter() - started
+
+
+async def _members_scope(settings) -> RetrievalScope:
+    async with open_office(settings) as office:
+        tenant = await office.administration.tenant("tenant-7")
+        operator = await office.operator(tenant.slug)
+        member = next(each for each in await office.administration.users(operator) if each.login.startswith("member"))
+    who = Caller(member, tenant, AuthenticationMethod.API_KEY, at=SystemClock().now())
+    return decision_point(settings).scope(who, Action.DOCUMENT_READ, tenant.region)
