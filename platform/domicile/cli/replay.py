@@ -145,10 +145,8 @@ def _tell(report: Report) -> None:
         typer.echo("")
     typer.echo(f"{report.replayed} decisions replayed, {len(report.changes)} would change.")
     if report.drifted:
-        typer.echo(
-            f"{report.drifted} come out otherwise than recorded under what is in force, too: "
-            "facts or policies have changed since."
-        )
+        since = "under what is in force, too: facts or policies have changed since"
+        typer.echo(f"{report.drifted} come out otherwise than recorded {since}.")
     for why, number in sorted(report.skipped.items()):
         typer.echo(f"{number} cannot be replayed: {_SKIPPED[why]}.")
 
