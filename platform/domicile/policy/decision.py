@@ -15,7 +15,6 @@ import re
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -29,22 +28,17 @@ from domicile.policy.bundle import PolicyBundle
 from domicile.policy.entities import (
     DOCUMENT,
     cedar_request,
-    context_values,
     encode,
-    facts,
     resource_entity,
     resource_type,
     resource_uid,
 )
-from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
+from domicile.policy.partial import ScopeRefused
+from domicile.policy.prepared import Known, Preparation
 from domicile.policy.request import CollectionResource, Decision, Request
 from domicile.policy.scope import Nothing, RetrievalScope
-from domicile.policy.slices import caller_facts
 
-#: Callers whose parsed entity and whose scopes are kept: a few kilobytes each. Both depend on nothing but what they are
-#: looked up by, so they never go stale.
-_REMEMBERED_CALLERS = 1024
-#: Decisions that are kept, some hundred bytes each, for the same reason.
+#: Decisions that are kept, some hundred bytes each: they depend on nothing but what they are looked up by.
 _REMEMBERED_DECISIONS = 65_536
 #: Stands for the id of a document where no policy names one: documents that differ only there are decided alike.
 _ANY_DOCUMENT = UUID(int=0)
@@ -67,9 +61,7 @@ class DecisionPoint:
     def __init__(self, bundle: PolicyBundle, component_regions: Iterable[Region] = ()) -> None:
         self.bundle = bundle
         self._component_regions = tuple(sorted(set(component_regions)))
-        self._with_caller = lru_cache(_REMEMBERED_CALLERS)(bundle.with_caller)
-        self._prepared = lru_cache(_REMEMBERED_CALLERS)(self._prepare)
-        self._scope = lru_cache(_REMEMBERED_CALLERS)(self._compile_scope)
+        self._prepared = Preparation(bundle, self._component_regions)
         self._decided: dict[_Key, Decision] = {}
 
     def by(self, bundle: PolicyBundle) -> DecisionPoint:
@@ -82,34 +74,43 @@ class DecisionPoint:
 
     def decide_many(self, requests: Sequence[Request]) -> list[Decision]:
         """The full decision of each request, in order. What policy cannot tell apart is decided once, and remembered."""
-        known_callers: dict[tuple[int, bool], Caller] = {}
-        keys = [self._distinction(self._facts(request, known_callers), request) for request in requests]
-        known = {key: decision for key in keys if (decision := self._decided.get(key)) is not None}
-        known |= self._decide_new({key: each for key, each in zip(keys, requests, strict=True) if key not in known})
-        return [known[key] for key in keys]
+        callers: dict[tuple[int, bool], Known] = {}
+        try:
+            keys = [self._distinction(self._caller_of(request, callers), request) for request in requests]
+        except ValueError:  # somebody cannot even be described (1)
+            return [self._denied(errors=("request",))] if len(requests) == 1 else [self.decide(each) for each in requests]
+        new = {key: each for key, each in zip(keys, requests, strict=True) if key not in self._decided}
+        decided = self._decide_new(new) if new else {}
+        return [decided.get(key) or self._decided[key] for key in keys]
 
     def hear(self, request: Request) -> Hearing:
         """The decision, made anew and remembered by nobody. Raises ``ValueError`` for what cannot be put to Cedar."""
-        caller, verb, here = facts(request.caller), request.action.value, request.cell_region
-        details = encode(context_values(caller, verb, here, self._component_regions, self.bundle.regions))
-        (decision,) = self._decide_alike(caller, [request])
-        return Hearing(decision, self._entities(caller, [request], ()), cedar_request(request, details))
+        known = self._prepared.known(request.caller, timed=True)
+        details = encode(self._prepared.context(known, request.action, request.cell_region))
+        (decision,) = self._decide_alike(known, [request])
+        return Hearing(decision, _with_resources(known, [request]), cedar_request(request, details))
 
     def _decide_new(self, requests: Mapping[_Key, Request]) -> dict[_Key, Decision]:
+        if len(requests) == 1:
+            ((key, request),) = requests.items()
+            decided = {key: self._decide_alike(key[0], [request])[0]}
+            self._remember(decided)
+            return decided
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
         described: dict[_Key, _Key] = {}
         for key, request in requests.items():
             batches[_batch(key, request, described)][key] = request
-        decided: dict[_Key, Decision] = {}
+        decided = {}
         for batch in batches.values():
-            caller: Caller = next(iter(batch))[0]
-            decided.update(zip(batch, self._decide_alike(caller, list(batch.values())), strict=True))
+            known: Known = next(iter(batch))[0]
+            decided.update(zip(batch, self._decide_alike(known, list(batch.values())), strict=True))
         self._remember(decided)
         return decided
 
-    def _remember(self, decided: Mapping[_Key, Decision]) -> None:
+    def _remember(self, decided: dict[_Key, Decision]) -> None:
         if len(self._decided) + len(decided) > _REMEMBERED_DECISIONS:
-            self._decided.clear()
+            # Another dictionary, since somebody may be about to look into this one.
+            self._decided = {}
         self._decided.update({key: decision for key, decision in decided.items() if not decision.errors})
 
     def scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
@@ -117,28 +118,29 @@ class DecisionPoint:
         policies = self.bundle.applicable.get((action, DOCUMENT))
         if policies is None:
             return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
-        return self._scope(facts(caller, timed=policies.timed), action, cell_region)
+        try:
+            known = self._prepared.known(caller, timed=policies.timed)
+            tree, shaping = self._prepared.scope(known, action, cell_region)
+        except ScopeRefused as refusal:
+            return RetrievalScope(Nothing(), refusal.policies, self.bundle.digest)  # (3)
+        except ValueError:
+            return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
+        return RetrievalScope(tree, shaping, self.bundle.digest)
 
-    def _decide_alike(self, caller: Caller, batch: Sequence[Request]) -> list[Decision]:
-        """Decisions on one or more resources of one type, by one caller for one action. ``caller`` holds what is told of it."""
+    def _decide_alike(self, known: Known, batch: Sequence[Request]) -> list[Decision]:
+        """Decisions on one or more resources of one type, by one caller for one action."""
         first = batch[0]
         kind = (first.action, resource_type(first.resource))
         if kind not in self.bundle.applicable:
             return [self._denied()] * len(batch)  # (1)
         try:
-            policies, details = self._prepared(caller, *kind, first.cell_region)
-            entities = self._entities(caller, batch, self.bundle.applicable[kind].left_out)
+            prepared = self._prepared.request(known, *kind, first.cell_region)
+            entities = _with_resources(known, batch, prepared.slice.resource)
         except ValueError:
             return [self._denied(errors=("request",))] * len(batch)  # (1)
-        results = cedarpy.is_authorized_batch([cedar_request(each, details) for each in batch], policies, entities)
+        asked = [cedar_request(each, prepared.details) for each in batch]
+        results = cedarpy.is_authorized_batch(asked, prepared.slice.policies, entities)
         return [self._decision(result) for result in results]
-
-    def _prepare(
-        self, caller: Caller, action: Action, resource_type: str, cell_region: Region
-    ) -> tuple[cedarpy.PolicySet, str]:
-        """The policies that can matter to such a request, and its context. Raises ``ValueError``."""
-        values = context_values(caller, action.value, cell_region, self._component_regions, self.bundle.regions)
-        return self.bundle.applicable[action, resource_type].to(caller_facts(caller, values)), encode(values)
 
     def _decision(self, result: cedarpy.AuthzResult) -> Decision:
         messages = result.diagnostics.errors
@@ -150,26 +152,20 @@ class DecisionPoint:
     def _denied(self, policies: Iterable[str] = (), errors: Iterable[str] = ()) -> Decision:
         return Decision(False, tuple(policies), self.bundle.digest, tuple(errors))
 
-    def _entities(self, caller: Caller, batch: Sequence[Request], left_out: Container[str]) -> cedarpy.Entities:
-        """Raises ``ValueError`` if one document comes with two descriptions, of which at most one is true."""
-        known = self._with_caller(facts(caller, timed=False))
-        return known.with_added_json_str(encode([resource_entity(each.resource, left_out) for each in batch]))
-
-    def _facts(self, request: Request, known: dict[tuple[int, bool], Caller]) -> Caller:
-        """What is told of the caller to policies on that action; ``known`` spares making it again for each request."""
+    def _caller_of(self, request: Request, callers: dict[tuple[int, bool], Known]) -> Known:
+        """The caller as policies on that action see it; ``callers`` spares looking for it again for each request."""
         policies = self.bundle.applicable.get((request.action, resource_type(request.resource)))
-        timed = policies is not None and policies.timed
-        key = (id(request.caller), timed)
-        if key not in known:
-            known[key] = facts(request.caller, timed=timed)
-        return known[key]
+        key = (id(request.caller), policies is not None and policies.timed)
+        if key not in callers:
+            callers[key] = self._prepared.known(request.caller, timed=key[1])
+        return callers[key]
 
-    def _distinction(self, caller: Caller, request: Request) -> _Key:
+    def _distinction(self, known: Known, request: Request) -> _Key:
         """All that a policy of the bundle can tell requests apart by.
 
         First come the four parts that requests have in common when they are decided in one call.
         """
-        shared = (caller, request.action, request.cell_region, type(request.resource))
+        shared = (known, request.action, request.cell_region, type(request.resource))
         match request.resource:
             case DocumentAttributes() as document:
                 return (*shared, self._distinguished(document, request.action))
@@ -184,17 +180,10 @@ class DecisionPoint:
             return replace(document, **unread)
         return replace(document, document_id=_ANY_DOCUMENT, **unread)
 
-    def _compile_scope(self, caller: Caller, action: Action, cell_region: Region) -> RetrievalScope:
-        try:
-            policies, details = self._prepared(caller, action, DOCUMENT, cell_region)
-            entities = self._with_caller(facts(caller, timed=False))
-            request = partial_request(caller.principal, action.value, details)
-            tree, shaping = residual_scope(policies, entities, caller.principal, request)
-        except ScopeRefused as refusal:
-            return RetrievalScope(Nothing(), refusal.policies, self.bundle.digest)  # (3)
-        except ValueError:
-            return RetrievalScope(Nothing(), (), self.bundle.digest)  # (1)
-        return RetrievalScope(tree, shaping, self.bundle.digest)
+
+def _with_resources(known: Known, requests: Sequence[Request], read: Container[str] | None = None) -> cedarpy.Entities:
+    """Raises ``ValueError`` if one document comes with two descriptions, of which at most one is true."""
+    return known.entities.with_added_json_str(encode([resource_entity(each.resource, read) for each in requests]))
 
 
 def _batch(key: _Key, request: Request, described: dict[_Key, _Key]) -> _Key:

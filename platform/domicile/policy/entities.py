@@ -98,11 +98,11 @@ def _grant(grant: Grant) -> Mapping[str, Any]:
     }
 
 
-def resource_entity(resource: Resource, without: Container[str] = ()) -> Entity:
-    """``without`` names marks of a document that may be left out, since nobody looks at them."""
+def resource_entity(resource: Resource, read: Container[str] | None = None) -> Entity:
+    """With those of its attributes that are ``read``, or all of them."""
     attributes, parents = _description(resource)
-    if without:
-        attributes = {name: value for name, value in attributes.items() if name not in without}
+    if read is not None:
+        attributes = {name: value for name, value in attributes.items() if name in read}
     return {"uid": resource_uid(resource), "attrs": attributes, "parents": parents}
 
 

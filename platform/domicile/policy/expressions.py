@@ -94,3 +94,16 @@ def written(expression: Json) -> str:
         case "Set", list(members):
             return f"[{', '.join(map(written, members))}]"
     return "…"
+
+
+def may_fail(expression: Json) -> bool:
+    """Whether its evaluation may fail for a request that fits the schema: by an overflow, a function or a tag."""
+    for each in walk(expression):
+        operator, arguments = only(each)
+        if (
+            operator in ARITHMETIC
+            or operator == "getTag"
+            or (isinstance(arguments, list) and operator not in ("Set", "unknown"))
+        ):
+            return True
+    return False

@@ -15,6 +15,7 @@ import cedarpy
 
 from domicile.domain.principals import Principal
 from domicile.policy.algebra import all_of, any_of, negation
+from domicile.policy.expressions import may_fail
 from domicile.policy.operands import Entity, Json, NotCompilable
 from domicile.policy.residual import ResidualCompiler
 from domicile.policy.scope import Nothing, Scope
@@ -38,16 +39,47 @@ def residual_scope(
     policies: cedarpy.PolicySet, entities: cedarpy.Entities, principal: Principal, request: Mapping[str, str]
 ) -> tuple[Scope, tuple[str, ...]]:
     """The scope, and the policies that shaped it. Raises ``ScopeRefused``."""
+    left = residuals(policies, entities, request)
+    permits = {id_: residual["effect"] == "permit" for id_, residual in left.items()}
+    return combined(compiled(left, principal), permits)
+
+
+def residuals(policies: cedarpy.PolicySet, entities: cedarpy.Entities, request: Mapping[str, str]) -> Mapping[str, Json]:
+    """What is left of each policy, by its id. Raises ``ScopeRefused``."""
     result = cedarpy.is_authorized_partial(dict(request), policies, entities)
     if result.diagnostics.errors:  # (1)
         raise ScopeRefused(result.diagnostics.errors[0], _blamed(result.residuals, result.diagnostics.errors))
     if len(result.residuals) != len(policies):  # (3)
         raise ScopeRefused("partial evaluation did not account for every policy")
-    compiled = _compile(_compiler(principal), result.residuals)
-    permits = [scope for id_, scope in compiled.items() if result.residuals[id_]["effect"] == "permit"]
-    forbids = [scope for id_, scope in compiled.items() if result.residuals[id_]["effect"] != "permit"]
-    shaping = sorted(id_ for id_, scope in compiled.items() if scope != Nothing())
-    return all_of(*(negation(each) for each in forbids), any_of(*permits)), tuple(shaping)
+    left: Mapping[str, Json] = result.residuals
+    return left
+
+
+def compiled(left: Mapping[str, Json], principal: Principal) -> dict[str, Scope]:
+    """The documents on which each of those policies is satisfied. Raises ``ScopeRefused``."""
+    return _compile(_compiler(principal), left)
+
+
+def combined(scopes: Mapping[str, Scope], permits: Mapping[str, bool]) -> tuple[Scope, tuple[str, ...]]:
+    """The scope that policies come to, which are permits or forbids, and those that shaped it."""
+    in_order = sorted(scopes)  # so that equal callers get equal scopes
+    permitted = any_of(*(scopes[id_] for id_ in in_order if permits[id_]))
+    forbidden = (negation(scopes[id_]) for id_ in in_order if not permits[id_])
+    return all_of(*forbidden, permitted), tuple(id_ for id_ in in_order if scopes[id_] != Nothing())
+
+
+def is_settled(residual: Json) -> bool:
+    """Whether the policy is satisfied on no document and fails on none, by Cedar's own evaluation of its known parts."""
+    return any(condition["kind"] == "when" and _is_false(condition["body"]) for condition in residual["conditions"][:1])
+
+
+def _is_false(expression: Json) -> bool:
+    match expression:
+        case {"Value": value}:
+            return value is False
+        case {"&&": {"left": left, "right": right}}:
+            return _is_false(left) or (not may_fail(left) and _is_false(right))
+    return False
 
 
 def _compiler(principal: Principal) -> ResidualCompiler:

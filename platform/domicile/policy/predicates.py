@@ -7,6 +7,7 @@ what makes a compiled scope and a full decision agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from uuid import UUID
 
 from domicile.domain.values import is_slug
@@ -44,10 +45,16 @@ def equals(left: Operand, right: Operand) -> Scope:
 
 def _ids(field: Field, kind: str, id_: str) -> tuple[str, ...]:
     """The id, if the field can have it: ids of another type, or that are no UUID, equal none of any document."""
+    return (id_,) if kind == KINDS[field] and _is_id(id_) else ()
+
+
+@lru_cache(maxsize=65_536)
+def _is_id(text: str) -> bool:
+    """Whether it is a UUID as they are written here. The same groups come with each scope."""
     try:
-        return (id_,) if kind == KINDS[field] and str(UUID(id_)) == id_ else ()
+        return str(UUID(text)) == text
     except ValueError:
-        return ()
+        return False
 
 
 def _members(field: Field, element: Operand) -> tuple[str, ...]:
@@ -83,8 +90,8 @@ def contains(container: Operand, element: Operand) -> Scope:
 
 def _contains_any(left: Operand, right: Operand) -> Scope:
     match left, right:
-        case (Unknown() as groups, frozenset() as values) | (frozenset() as values, Unknown() as groups):
-            return any_of(*(contains(groups, each) for each in values))
+        case (Unknown(field), frozenset() as values) | (frozenset() as values, Unknown(field)) if field in SETS:
+            return intersects(field, *(each for value in values for each in _members(field, value)))
     raise NotCompilable("'containsAny' cannot be compiled for these operands")
 
 

@@ -11,7 +11,8 @@ policies when they are loaded, so that Cedar is not asked about them each time. 
 from __future__ import annotations
 
 import operator as operator_
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import cedarpy
 from domicile.domain.marks import ALWAYS, NOBODY
 from domicile.domain.principals import Caller, Strength
 from domicile.domain.values import Classification
-from domicile.policy.expressions import ARITHMETIC, RESOURCE, walk
+from domicile.policy.expressions import RESOURCE, may_fail, walk
 from domicile.policy.operands import Json, only
 from domicile.policy.parsing import Policy, policy_set, tells_time
 
@@ -40,31 +41,52 @@ class Atom(NamedTuple):
 Need = frozenset[Atom]
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some policies, parsed, and what they look at. Handing Cedar anything else takes it as long as deciding."""
+
+    policies: cedarpy.PolicySet
+    #: Attributes of the resource.
+    resource: frozenset[str]
+    #: Attributes of the context; None for all of them.
+    context: frozenset[str] | None
+
+    def details(self, values: Mapping[str, object]) -> Mapping[str, object]:
+        """What these policies look at of a context with those values."""
+        return values if self.context is None else {name: values[name] for name in self.context & values.keys()}
+
+
 class Applicable:
     """The policies that may apply to one action on one type of resource, with what is known of them beforehand."""
 
     def __init__(self, policies: Mapping[str, Policy]) -> None:
         self.policies = policies
-        #: Whether a policy looks at the time.
-        self.timed = any(map(tells_time, policies.values()))
+        #: The policies that look at the time.
+        self.telling = frozenset(id_ for id_, policy in policies.items() if tells_time(policy))
         #: Marks of documents that no policy reads, with the values that documents are told apart without.
-        self.unread = _unread(policies)
-        #: The same by their names in the schema.
-        self.left_out = frozenset(name for name, (field, _) in _MARKS.items() if field in self.unread)
+        self.unread = _unread(policies.values())
         self._needs = {id_: tuple(_needs(policy)) for id_, policy in policies.items()}
-        self._parsed = lru_cache(_REMEMBERED_SLICES)(self._parse)
+        self._sliced = lru_cache(_REMEMBERED_SLICES)(self._slice)
 
     def __len__(self) -> int:
         return len(self.policies)
 
-    def to(self, facts: frozenset[Atom]) -> cedarpy.PolicySet:
-        """Those that can matter to a caller of whom these are true."""
-        return self._parsed(
-            tuple(id_ for id_, needs in self._needs.items() if all(not need.isdisjoint(facts) for need in needs))
-        )
+    @property
+    def timed(self) -> bool:
+        """Whether decisions can differ with the time."""
+        return bool(self.telling)
 
-    def _parse(self, ids: tuple[str, ...]) -> cedarpy.PolicySet:
-        return policy_set({id_: self.policies[id_] for id_ in ids})
+    def to(self, facts: frozenset[Atom]) -> tuple[str, ...]:
+        """The ids of those that can matter to a caller of whom these are true."""
+        return tuple(id_ for id_, needs in self._needs.items() if all(not need.isdisjoint(facts) for need in needs))
+
+    def sliced(self, ids: tuple[str, ...]) -> Slice:
+        """Those policies, named by their ids. Parsed once, since that takes longer than a decision."""
+        return self._sliced(ids)
+
+    def _slice(self, ids: tuple[str, ...]) -> Slice:
+        policies = {id_: self.policies[id_] for id_ in ids}
+        return Slice(policy_set(policies), frozenset(_read(policies.values())), _context_read(policies.values()))
 
 
 def caller_facts(caller: Caller, context: Mapping[str, object]) -> frozenset[Atom]:
@@ -98,9 +120,9 @@ def _needs(policy: Policy) -> Iterator[Need]:
             need = _alternatives(part)
             if need is not None:
                 yield need  # (1)
-            if _may_fail(part):  # (2)
+            if may_fail(part):  # (2)
                 return
-        if condition["kind"] != "when" and _may_fail(condition["body"]):  # (2)
+        if condition["kind"] != "when" and may_fail(condition["body"]):  # (2)
             return
 
 
@@ -184,15 +206,6 @@ def _entities(attribute: str, expression: Json) -> Need | None:
     return None
 
 
-def _may_fail(expression: Json) -> bool:
-    """Whether its evaluation may fail for a request that fits the schema: by an overflow, a function or a tag."""
-    for each in walk(expression):
-        operator, arguments = only(each)
-        if operator in ARITHMETIC or operator == "getTag" or (isinstance(arguments, list) and operator != "Set"):
-            return True
-    return False
-
-
 _MARKS: Mapping[str, tuple[str, object]] = {
     "owner": ("owner", NOBODY),
     "labels": ("labels", frozenset[str]()),
@@ -202,16 +215,37 @@ _MARKS: Mapping[str, tuple[str, object]] = {
 }
 
 
-def _unread(policies: Mapping[str, Policy]) -> Mapping[str, object]:
+def _unread(policies: Iterable[Policy]) -> Mapping[str, object]:
     """By the names of ``DocumentAttributes``."""
-    read = {name for policy in policies.values() for condition in policy["conditions"] for name in _reads(condition["body"])}
-    used = {_MARKS[name][0] for name in read & _MARKS.keys()}
+    used = {_MARKS[name][0] for name in _read(policies) & _MARKS.keys()}
     return {field: value for field, value in _MARKS.values() if field not in used}
 
 
-def _reads(expression: Json) -> Iterator[str]:
-    """The attributes of the resource that it names."""
-    for each in walk(expression):
-        operator, arguments = only(each)
-        if operator in (".", "has") and arguments["left"] == RESOURCE:
-            yield arguments["attr"]
+def _read(policies: Iterable[Policy]) -> set[str]:
+    """The attributes of the resource that any policy names."""
+    return {name for policy in policies for each in _expressions(policy) for name in _named(each, RESOURCE)}
+
+
+def _context_read(policies: Iterable[Policy]) -> frozenset[str] | None:
+    """The attributes of the context that any policy names; None if one takes the context as a whole."""
+    names: set[str] = set()
+    for expressions in map(list, map(_expressions, policies)):
+        named = [name for each in expressions for name in _named(each, _CONTEXT)]
+        if len(named) != expressions.count(_CONTEXT):
+            return None
+        names.update(named)
+    return frozenset(names)
+
+
+_CONTEXT: Json = {"Var": "context"}
+
+
+def _expressions(policy: Policy) -> Iterator[Json]:
+    return (each for condition in policy["conditions"] for each in walk(condition["body"]))
+
+
+def _named(expression: Json, subject: Json) -> Iterator[str]:
+    """The attribute of the subject that the expression names, if it does nothing else."""
+    operator, arguments = only(expression)
+    if operator in (".", "has") and arguments["left"] == subject:
+        yield arguments["attr"]

@@ -140,7 +140,9 @@ def test_marks_that_nobody_reads_do_not_tell_documents_apart() -> None:
     assert set(applicable[Action.DOCUMENT_READ, "Document"].unread) == {"owner", "labels", "personal_data"}
     assert set(applicable[Action.DOCUMENT_DELETE, "Document"].unread) == {"labels", "personal_data", "validity"}
     assert set(Applicable({}).unread) == {"owner", "labels", "personal_data", "validity"}
-    assert applicable[Action.DOCUMENT_DELETE, "Document"].left_out == {"labels", "personal_data", "valid_from", "valid_until"}
+    deleting = applicable[Action.DOCUMENT_DELETE, "Document"]
+    assert deleting.sliced(("curator-withdraw", "guard-document-region")).resource == {"owner", "region"}
+    assert deleting.sliced(("curator-withdraw", "guard-document-region")).context == {"cell_region"}
 
 
 def test_callers_in_the_same_groups_share_a_parsed_set() -> None:
@@ -148,4 +150,5 @@ def test_callers_in_the_same_groups_share_a_parsed_set() -> None:
     applicable = shipped_bundle().applicable[READING]
     values = context_values(MIA, "document:read", HOME, (), shipped_bundle().regions)
     ben = Caller(principal("ben"), tenant(), MIA.method, Grant(), uid("key"), at=MIA.at)
-    assert applicable.to(caller_facts(MIA, values)) is applicable.to(caller_facts(ben, values))
+    mine, theirs = (applicable.sliced(applicable.to(caller_facts(each, values))) for each in (MIA, ben))
+    assert mine is theirs
