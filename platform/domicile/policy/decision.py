@@ -99,7 +99,8 @@ class DecisionPoint:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
         described: dict[_Key, _Key] = {}
         for key, request in requests.items():
-            batches[_batch(key, request, described)][key] = request
+            alone = self.bundle.names_collections and isinstance(request.resource, CollectionResource)
+            batches[key if alone else _batch(key, request, described)][key] = request
         decided = {}
         for batch in batches.values():
             known: Known = next(iter(batch))[0]

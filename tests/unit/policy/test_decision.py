@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.people import ELSEWHERE, HOME, caller, document, group, principal, tenant, uid
+from tests.fakes.people import ELSEWHERE, HOME, caller, collection, document, group, principal, tenant, uid
 from tests.fakes.policy import shipped_bundle, shipped_decisions, shipped_regions
 from tests.fakes.policy_texts import on_documents, permitting, written
 from tests.fakes.worlds import REGIONS, callers, documents
@@ -18,7 +18,7 @@ from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Region, Role
 from domicile.policy.decision import DecisionPoint
 from domicile.policy.regions import RegionBook
-from domicile.policy.request import Decision, EndpointResource, OwnedResource, Request, TenantResource
+from domicile.policy.request import CollectionResource, Decision, EndpointResource, OwnedResource, Request, TenantResource
 from domicile.policy.scope import Nothing, admits
 
 BOARD = group("board")
@@ -228,3 +228,13 @@ def test_policy_compares_jurisdictions(looks_from: str, here: Region, allowed: b
     asking = replace(MIA, access_region=looks_from)
     assert decisions.decide(Request(asking, Action.DOCUMENT_READ, document(), here)).allowed is allowed
     assert admits(decisions.scope(asking, Action.DOCUMENT_READ, here).tree, document()) is allowed
+
+
+def test_no_decision_depends_on_what_is_decided_beside_it() -> None:
+    """A policy that looks into a named collection fails where that one is not at hand, whatever else is asked."""
+    named, other = collection("contracts"), collection("handbook")
+    text = '@id("all") permit (principal, action, resource);\n@id("looks") forbid (principal, action, resource is Collection) '
+    text += f'when {{ resource != Collection::"{named.id}" && Collection::"{named.id}".region == "eu-fr" }};'
+    requests = [Request(MIA, Action.COLLECTION_LIST, CollectionResource.of(each), HOME) for each in (named, other)]
+    decisions = DecisionPoint(written(text))
+    assert decisions.decide_many(requests) == [DecisionPoint(written(text)).decide(each) for each in requests]
