@@ -136,7 +136,9 @@ class DecisionPoint:
             return [self._denied()] * len(batch)  # (1)
         try:
             prepared = self._prepared.request(known, *kind, first.cell_region)
-            entities = _with_resources(known, batch, prepared.slice.resource)
+            # A policy may look into what else it names; only of documents the check at load leaves no such policy.
+            read = prepared.slice.resource if kind[1] == DOCUMENT else None
+            entities = _with_resources(known, batch, read)
         except ValueError:
             return [self._denied(errors=("request",))] * len(batch)  # (1)
         asked = [cedar_request(each, prepared.details) for each in batch]

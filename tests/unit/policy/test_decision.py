@@ -237,4 +237,16 @@ def test_no_decision_depends_on_what_is_decided_beside_it() -> None:
     text += f'when {{ resource != Collection::"{named.id}" && Collection::"{named.id}".region == "eu-fr" }};'
     requests = [Request(MIA, Action.COLLECTION_LIST, CollectionResource.of(each), HOME) for each in (named, other)]
     decisions = DecisionPoint(written(text))
-    assert decisions.decide_many(requests) == [DecisionPoint(written(text)).decide(each) for each in requests]
+    together = decisions.decide_many(requests)
+    assert together == [DecisionPoint(written(text)).decide(each) for each in requests]
+    assert [each.allowed for each in together] == [True, False]
+
+
+def test_what_a_policy_says_of_a_named_collection_is_true_of_it() -> None:
+    """Also where it is the resource itself, and no policy says anything of resources."""
+    named = collection("contracts")
+    text = (
+        f'@id("all") permit (principal, action, resource is Collection) when {{ Collection::"{named.id}".region == "eu-de" }};'
+    )
+    request = Request(MIA, Action.COLLECTION_LIST, CollectionResource.of(named), HOME)
+    assert DecisionPoint(written(text)).decide(request).allowed
