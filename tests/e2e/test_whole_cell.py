@@ -17,6 +17,7 @@ from domicile.access.identity import Origin
 from domicile.bootstrap import initialise_cell, open_cell
 from domicile.config import load_settings
 from domicile.domain.documents import JobState
+from domicile.domain.marks import Marking
 from domicile.domain.values import Classification, Role
 from domicile.ingestion.drafts import Upload
 
@@ -39,7 +40,7 @@ async def _fill(cell: Any) -> None:
     where = await cell.library.create_collection(caller, "company")
     for level, names in ((Classification.INTERNAL, _OPEN), (Classification.RESTRICTED, _HIDDEN)):
         uploads = [Upload(name, (_SAMPLES / name).read_bytes()) for name in names]
-        job = await cell.intake.submit(caller, where.id, uploads, classification=level)
+        job = await cell.intake.submit(caller, where.id, uploads, marking=Marking(classification=level))
         views = [view async for view in cell.progress.watch(caller, job.id)]
         assert (views[-1].state, views[-1].failed) == (JobState.DONE, 0)
 
