@@ -99,7 +99,7 @@ class DecisionPoint:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
         described: dict[_Key, _Key] = {}
         for key, request in requests.items():
-            batches[_batch(key, request, described)][key] = request
+            batches[key if self._is_apart(request) else _batch(key, request, described)][key] = request
         decided = {}
         for batch in batches.values():
             known: Known = next(iter(batch))[0]
@@ -141,6 +141,11 @@ class DecisionPoint:
         asked = [cedar_request(each, prepared.details) for each in batch]
         results = cedarpy.is_authorized_batch(asked, prepared.slice.policies, entities)
         return [self._decision(result) for result in results]
+
+    def _is_apart(self, request: Request) -> bool:
+        """Whether a policy may look into another resource of the batch. On documents none can, or it would not compile."""
+        policies = self.bundle.applicable.get((request.action, resource_type(request.resource)))
+        return policies is not None and policies.apart and isinstance(request.resource, CollectionResource)
 
     def _decision(self, result: cedarpy.AuthzResult) -> Decision:
         messages = result.diagnostics.errors
