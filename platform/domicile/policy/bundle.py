@@ -48,8 +48,6 @@ class PolicyBundle:
     regions: RegionBook
     #: Whether a policy names particular documents, so that even documents with equal attributes may differ.
     names_documents: bool
-    #: The same of collections: such a policy may look into one while another one is decided.
-    names_collections: bool
     #: What a tenant's own policies are checked against, and what they are added to.
     schema: cedarpy.Schema
     policies: Mapping[str, Policy]
@@ -75,7 +73,6 @@ class PolicyBundle:
             reasons=_reasons(parsed),
             sources=find_sources(policies, parsed),
             names_documents=mentions(parsed.values(), DOCUMENT),
-            names_collections=mentions(parsed.values(), "Collection"),
             schema=parsed_schema,
             policies=parsed,
         )
@@ -105,7 +102,6 @@ class PolicyBundle:
             reasons=_reasons(policies),
             sources={**self.sources, **added.sources},
             names_documents=self.names_documents or mentions(added.policies.values(), DOCUMENT),
-            names_collections=self.names_collections or mentions(added.policies.values(), "Collection"),
             policies=policies,
         )
         PolicyBundle._probe(bundle, _on_documents(added.policies, self.applicable))

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from domicile.domain.errors import PolicyInvalid
 from domicile.policy.advice import TOO_LARGE, Advice, on_lookup, on_test, on_value
-from domicile.policy.expressions import RESOURCE, depth, involves_resource, size, walk
+from domicile.policy.expressions import LOOKUPS, RESOURCE, depth, involves_resource, size, walk
 from domicile.policy.nesting import MOST_LEVELS
 from domicile.policy.operands import ATTRIBUTES, Entity, Json, NotCompilable, Unknown, only, operand_of
 from domicile.policy.parsing import Policy
@@ -43,7 +43,6 @@ _SAMPLES: Mapping[Field, Json] = {
     **{field: {"Value": 1} for field in NUMBERS},
     **{field: {"Value": {"__entity": {"type": kind, "id": _ID}}} for field, kind in KINDS.items()},
 }
-_LOOKUPS = frozenset({".", "has", "in", "is", "getTag", "hasTag"})
 #: What can be looked into: the principal with its ancestors, the action, and records.
 _AT_HAND: Sequence[Json] = (
     {"Var": "principal"},
@@ -230,7 +229,7 @@ def _require_known(expression: Json) -> None:
     """Raises ``_Refused`` if it may stay unknown for some caller (3)."""
     for each in walk(expression):
         operator, arguments = only(each)
-        if operator not in _LOOKUPS or (operator == "is" and "in" not in arguments):
+        if operator not in LOOKUPS or (operator == "is" and "in" not in arguments):
             continue
         if arguments["left"] not in _AT_HAND and "Record" not in arguments["left"]:
             raise _Refused(each, on_lookup(each))

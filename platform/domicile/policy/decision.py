@@ -99,8 +99,7 @@ class DecisionPoint:
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
         described: dict[_Key, _Key] = {}
         for key, request in requests.items():
-            alone = self.bundle.names_collections and isinstance(request.resource, CollectionResource)
-            batches[key if alone else _batch(key, request, described)][key] = request
+            batches[key if self._is_apart(request) else _batch(key, request, described)][key] = request
         decided = {}
         for batch in batches.values():
             known: Known = next(iter(batch))[0]
@@ -136,14 +135,17 @@ class DecisionPoint:
             return [self._denied()] * len(batch)  # (1)
         try:
             prepared = self._prepared.request(known, *kind, first.cell_region)
-            # A policy may look into what else it names; only of documents the check at load leaves no such policy.
-            read = prepared.slice.resource if kind[1] == DOCUMENT else None
-            entities = _with_resources(known, batch, read)
+            entities = _with_resources(known, batch, prepared.slice.resource)
         except ValueError:
             return [self._denied(errors=("request",))] * len(batch)  # (1)
         asked = [cedar_request(each, prepared.details) for each in batch]
         results = cedarpy.is_authorized_batch(asked, prepared.slice.policies, entities)
         return [self._decision(result) for result in results]
+
+    def _is_apart(self, request: Request) -> bool:
+        """Whether a policy may look into another resource of the batch. On documents none can, or it would not compile."""
+        policies = self.bundle.applicable.get((request.action, resource_type(request.resource)))
+        return policies is not None and policies.apart and isinstance(request.resource, CollectionResource)
 
     def _decision(self, result: cedarpy.AuthzResult) -> Decision:
         messages = result.diagnostics.errors

@@ -12,6 +12,8 @@ from domicile.policy.operands import Json, NotCompilable, only
 
 RESOURCE: Json = {"Var": "resource"}
 ARITHMETIC = frozenset({"+", "-", "*", "neg"})
+#: What asks something of an entity or record that is not written into the policy itself.
+LOOKUPS = frozenset({".", "has", "in", "is", "getTag", "hasTag"})
 _CONNECTIVES = frozenset({"&&", "||", "!", "if-then-else"})
 _LEAVES = frozenset({"Value", "Var", "Slot", "unknown"})
 #: Names of an operator's arguments, in the order in which they are written.
@@ -97,13 +99,34 @@ def written(expression: Json) -> str:
 
 
 def may_fail(expression: Json) -> bool:
-    """Whether its evaluation may fail for a request that fits the schema: by an overflow, a function or a tag."""
+    """Whether its evaluation may fail for a request that fits the schema: by an overflow, a function, a tag, or an attribute
+    of an entity that is not there."""
     for each in walk(expression):
         operator, arguments = only(each)
         if (
             operator in ARITHMETIC
             or operator == "getTag"
+            or (operator == "." and not _is_at_hand(arguments["left"]))
             or (isinstance(arguments, list) and operator not in ("Set", "unknown"))
         ):
+            return True
+    return False
+
+
+def looked_into(expression: Json) -> Iterator[str]:
+    """By which operators it looks into what only its evaluation tells: that may be the resource, another one, or nothing."""
+    for each in walk(expression):
+        operator, arguments = only(each)
+        within = operator != "is" or "in" in arguments  # an entity's type is known without looking into it
+        if operator in LOOKUPS and within and not _is_at_hand(arguments["left"]):
+            yield operator
+
+
+def _is_at_hand(entity: Json) -> bool:
+    """Whether it is the principal, the resource, the context, the principal's grant, or a record that is written out."""
+    match entity:
+        case {"Var": _} | {"unknown": _} | {"Record": _}:
+            return True
+        case {".": {"left": {"Var": "principal"}, "attr": "grant"}}:
             return True
     return False

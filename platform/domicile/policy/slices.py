@@ -11,7 +11,7 @@ policies when they are loaded, so that Cedar is not asked about them each time. 
 from __future__ import annotations
 
 import operator as operator_
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ import cedarpy
 from domicile.domain.marks import ALWAYS, NOBODY
 from domicile.domain.principals import Caller, Strength
 from domicile.domain.values import Classification
-from domicile.policy.expressions import RESOURCE, may_fail, walk
+from domicile.policy.expressions import RESOURCE, looked_into, may_fail, walk
 from domicile.policy.operands import Json, only
 from domicile.policy.parsing import Policy, policy_set, tells_time
 
@@ -46,8 +46,8 @@ class Slice:
     """Some policies, parsed, and what they look at. Handing Cedar anything else takes it as long as deciding."""
 
     policies: cedarpy.PolicySet
-    #: Attributes of the resource.
-    resource: frozenset[str]
+    #: Attributes of the resource; None for all of them.
+    resource: frozenset[str] | None
     #: Attributes of the context; None for all of them.
     context: frozenset[str] | None
 
@@ -65,6 +65,8 @@ class Applicable:
         self.telling = frozenset(id_ for id_, policy in policies.items() if tells_time(policy))
         #: Marks of documents that no policy reads, with the values that documents are told apart without.
         self.unread = _unread(policies.values())
+        #: Whether a decision could depend on what else is described beside the resource, so that it has to be made alone.
+        self.apart = any(True for _ in _looked_into(policies.values()))
         self._needs = {id_: tuple(_needs(policy)) for id_, policy in policies.items()}
         self._sliced = lru_cache(_REMEMBERED_SLICES)(self._slice)
 
@@ -86,7 +88,7 @@ class Applicable:
 
     def _slice(self, ids: tuple[str, ...]) -> Slice:
         policies = {id_: self.policies[id_] for id_ in ids}
-        return Slice(policy_set(policies), frozenset(_read(policies.values())), _context_read(policies.values()))
+        return Slice(policy_set(policies), _read(policies.values()), _context_read(policies.values()))
 
 
 def caller_facts(caller: Caller, context: Mapping[str, object]) -> frozenset[Atom]:
@@ -215,15 +217,22 @@ _MARKS: Mapping[str, tuple[str, object]] = {
 }
 
 
-def _unread(policies: Iterable[Policy]) -> Mapping[str, object]:
+def _unread(policies: Collection[Policy]) -> Mapping[str, object]:
     """By the names of ``DocumentAttributes``."""
-    used = {_MARKS[name][0] for name in _read(policies) & _MARKS.keys()}
+    read = _read(policies)
+    used = {_MARKS[name][0] for name in (_MARKS if read is None else read & _MARKS.keys())}
     return {field: value for field, value in _MARKS.values() if field not in used}
 
 
-def _read(policies: Iterable[Policy]) -> set[str]:
-    """The attributes of the resource that any policy names."""
-    return {name for policy in policies for each in _expressions(policy) for name in _named(each, RESOURCE)}
+def _read(policies: Collection[Policy]) -> frozenset[str] | None:
+    """The attributes of the resource that any policy names; None if one may come to the resource by another name."""
+    if any(operator not in {"in", "is"} for operator in _looked_into(policies)):
+        return None
+    return frozenset(name for policy in policies for each in _expressions(policy) for name in _named(each, RESOURCE))
+
+
+def _looked_into(policies: Iterable[Policy]) -> Iterator[str]:
+    return (each for policy in policies for condition in policy["conditions"] for each in looked_into(condition["body"]))
 
 
 def _context_read(policies: Iterable[Policy]) -> frozenset[str] | None:

@@ -21,9 +21,9 @@ from domicile.domain.principals import Caller, Grant
 from domicile.domain.values import Classification, Region, Role
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
-from domicile.policy.entities import cedar_request, context_values, encode, facts, resource_entity
+from domicile.policy.entities import cedar_request, context_values, encode, facts, resource_entity, resource_type
 from domicile.policy.parsing import policy_set
-from domicile.policy.request import Decision, Request
+from domicile.policy.request import CollectionResource, Decision, Request
 from domicile.policy.slices import Applicable, caller_facts
 
 FINANCE = group("finance").id
@@ -124,8 +124,36 @@ def test_nothing_changes_by_what_is_left_out(texts: tuple[str, ...], who: Caller
     assert DecisionPoint(bundle).decide_many(requests) == [_with_all(bundle, each) for each in requests]
 
 
+COLLECTIONS = [CollectionResource(tenant().id, uid(name), HOME) for name in ("one", "two")]
+_ONE, _TWO = (f'Collection::"{each.collection_id}"' for each in COLLECTIONS)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        '(if context.purpose == "x" then resource else resource) has labels',
+        '(if context.purpose == "x" then resource else resource).labels.isEmpty()',
+        "{within: resource}.within.labels.isEmpty()",
+        f"{_ONE} has labels",
+        f"{_TWO}.labels.isEmpty()",
+        f"{_TWO} in principal.tenant",
+        f"({_TWO} is Collection in principal.tenant)",
+        f'{_TWO}.region == "xx" && principal.role == "auditor"',
+        'resource.owner.role == "auditor" && principal.disabled',
+        '!(resource has owner && resource.owner has role) && principal.role == "auditor"',
+    ],
+)
+@pytest.mark.parametrize("effect", ["permit", "forbid"])
+def test_a_look_into_something_else_than_the_resource_changes_nothing(effect: str, condition: str) -> None:
+    """It may be the resource by another name, one that is decided in the same call, or one that is not there and fails."""
+    listing = '(principal, action == Action::"collection:list", resource is Collection)'
+    bundle = written(f'@id("all") permit {listing};', f'@id("looks") {effect} {listing} when {{ {condition} }};')
+    requests = [Request(MIA, Action.COLLECTION_LIST, each, HOME) for each in COLLECTIONS]
+    assert DecisionPoint(bundle).decide_many(requests) == [_with_all(bundle, each) for each in requests]
+
+
 def _with_all(bundle: PolicyBundle, request: Request) -> Decision:
-    whole = policy_set(bundle.applicable[READING].policies)
+    whole = policy_set(bundle.applicable[request.action, resource_type(request.resource)].policies)
     details = encode(context_values(request.caller, request.action.value, request.cell_region, (), bundle.regions))
     entities = bundle.with_caller(facts(request.caller)).with_added_json_str(encode([resource_entity(request.resource)]))
     result = cedarpy.is_authorized_batch([cedar_request(request, details)], whole, entities)[0].diagnostics
