@@ -9,12 +9,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from domicile.access.policies import PoliciesView, PolicyView
-from domicile.access.residency import ComponentView, ResidencyView
 from domicile.audit.events import AuditEntry
 from domicile.domain.documents import Collection, Passage
 from domicile.domain.marks import MOST_LABELS, NOBODY, Marking, Marks, Validity, label_set
-from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification
 from domicile.ingestion.progress import JobView
@@ -72,12 +69,6 @@ class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
     conversation_id: UUID | None = None
     remember: Annotated[bool, Meta(description="Keep question and answer, encrypted, in the history")] = True
     limit: Limit = 8
-
-
-class TenantPoliciesBody(msgspec.Struct, forbid_unknown_fields=True):
-    text: Annotated[str, Meta(description="All of the tenant's own policies, in Cedar's syntax; empty for none")]
-    expected_version: Annotated[int, Meta(ge=0, le=2**31 - 2, description="The version that this one follows; 0 for the first")]
-    dry_run: Annotated[bool, Meta(description="Only check the text")] = False
 
 
 class TenantOut(msgspec.Struct):
@@ -204,54 +195,6 @@ class SearchOut(msgspec.Struct):
     searched_documents: int
     searched_collections: int
     audit_id: UUID
-
-
-class ComponentOut(msgspec.Struct):
-    kind: str
-    address: Annotated[str, Meta(description="Without credentials")]
-    region: str
-    data: Annotated[list[str], Meta(description="What goes there")]
-    allowed: bool
-    policies: Annotated[list[str], Meta(description="The policies that determined it")]
-    confined: Annotated[str, Meta(description="What refuses other connections: in-process, process-guard, network-policy")]
-
-
-class ResidencyOut(msgspec.Struct):
-    cell_region: str
-    access_region: Annotated[str, Meta(description="Where you are, as far as this cell can tell")]
-    bundle_digest: str
-    policies_signed_by: Annotated[str | None, Meta(description="Id of the key they were verified with; null if none has to be")]
-    components: list[ComponentOut]
-
-
-class PolicyOut(msgspec.Struct):
-    id: Annotated[str, Meta(description="The tenant's own begin with 'tenant/'")]
-    effect: str
-    reason: str
-    file: str
-    line: Annotated[int, Meta(description="Counted from 1")]
-    text: str
-
-
-class PoliciesOut(msgspec.Struct):
-    bundle_digest: Annotated[str, Meta(description="What decisions and receipts name")]
-    version: Annotated[int, Meta(description="Of the tenant's own policies; 0 if it never had any")]
-    in_force: Annotated[bool, Meta(description="False for a dry run, and for policies that no longer fit the platform's")]
-    platform: list[PolicyOut]
-    tenant: list[PolicyOut]
-    text: Annotated[str, Meta(description="The tenant's own policies, as they were written")]
-
-
-class PolicyVersionOut(msgspec.Struct):
-    version: int
-    digest: Annotated[str, Meta(description="SHA-256 of the text")]
-    principal_id: UUID
-    created_at: datetime
-    text: Annotated[str | None, Meta(description="Null in a list")] = None
-
-
-class PolicyVersionsOut(msgspec.Struct):
-    items: list[PolicyVersionOut]
 
 
 class AuditEventOut(msgspec.Struct):
@@ -402,45 +345,3 @@ def audit_event_out(entry: AuditEntry) -> AuditEventOut:
         trace_id=event.trace_id,
         detail=dict(event.detail),
     )
-
-
-def residency_out(view: ResidencyView, access_region: str) -> ResidencyOut:
-    return ResidencyOut(
-        cell_region=view.region,
-        access_region=access_region,
-        bundle_digest=view.bundle_digest,
-        policies_signed_by=view.signed_by or None,
-        components=[component_out(each) for each in view.components],
-    )
-
-
-def component_out(view: ComponentView) -> ComponentOut:
-    return ComponentOut(
-        kind=view.kind,
-        address=view.address,
-        region=view.region,
-        data=list(view.data),
-        allowed=view.allowed,
-        policies=list(view.policies),
-        confined=view.confined,
-    )
-
-
-def policies_out(view: PoliciesView) -> PoliciesOut:
-    return PoliciesOut(
-        bundle_digest=view.bundle_digest,
-        version=view.version,
-        in_force=view.in_force,
-        platform=[_policy_out(each) for each in view.platform],
-        tenant=[_policy_out(each) for each in view.tenant],
-        text=view.text,
-    )
-
-
-def _policy_out(view: PolicyView) -> PolicyOut:
-    return PolicyOut(view.id, view.effect, view.reason, view.file, view.line, view.text)
-
-
-def policy_version_out(noted: PolicyVersion) -> PolicyVersionOut:
-    text = noted.text if isinstance(noted, WrittenPolicies) else None
-    return PolicyVersionOut(noted.version, noted.digest, noted.principal_id, noted.created_at, text)

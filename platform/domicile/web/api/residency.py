@@ -2,13 +2,57 @@
 
 from __future__ import annotations
 
-from litestar import get
+from typing import Annotated
 
+import msgspec
+from litestar import get
+from msgspec import Meta
+
+from domicile.access.residency import ComponentView, ResidencyView
 from domicile.domain.actions import Action
 from domicile.web.api.responses import problems
 from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
-from domicile.web.schemas import ResidencyOut, residency_out
+
+
+class ComponentOut(msgspec.Struct):
+    kind: str
+    address: Annotated[str, Meta(description="Without credentials")]
+    region: str
+    data: Annotated[list[str], Meta(description="What goes there")]
+    allowed: bool
+    policies: Annotated[list[str], Meta(description="The policies that determined it")]
+    confined: Annotated[str, Meta(description="What refuses other connections: in-process, process-guard, network-policy")]
+
+
+class ResidencyOut(msgspec.Struct):
+    cell_region: str
+    access_region: Annotated[str, Meta(description="Where you are, as far as this cell can tell")]
+    bundle_digest: str
+    policies_signed_by: Annotated[str | None, Meta(description="Id of the key they were verified with; null if none has to be")]
+    components: list[ComponentOut]
+
+
+def residency_out(view: ResidencyView, access_region: str) -> ResidencyOut:
+    return ResidencyOut(
+        cell_region=view.region,
+        access_region=access_region,
+        bundle_digest=view.bundle_digest,
+        policies_signed_by=view.signed_by or None,
+        components=[component_out(each) for each in view.components],
+    )
+
+
+def component_out(view: ComponentView) -> ComponentOut:
+    return ComponentOut(
+        kind=view.kind,
+        address=view.address,
+        region=view.region,
+        data=list(view.data),
+        allowed=view.allowed,
+        policies=list(view.policies),
+        confined=view.confined,
+    )
 
 
 @get(
