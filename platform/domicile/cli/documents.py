@@ -47,7 +47,7 @@ class Report:
 )
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders to walk.", exists=True)],
-    tenant: Annotated[str, typer.Option(help="The tenant that the API key belongs to.")],
+    tenant: Annotated[str, typer.Option("--tenant", "-t", help="The tenant that the API key belongs to.")],
     collection: Annotated[str, typer.Option(help="The collection, by its short name or id.")],
     *,
     classification: Annotated[
