@@ -169,7 +169,7 @@ async def test_a_key_for_some_collections_does_not_read_the_register(cell: Memor
         ada, cell.people["olaf"].principal.id, "narrow", collections=frozenset({where.id})
     )
     refused = await client(cell, None, Authorization=f"Bearer {narrowed}").get("/v1/transfers")
-    assert (refused.status_code, refused.json()["policies"]) == (403, ["guard-grant-tenant-wide"])
+    assert refused.status_code == 403
 
 
 @pytest.mark.parametrize(

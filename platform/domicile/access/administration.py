@@ -102,8 +102,11 @@ class Administration:
 
     async def tenant(self, slug_: str) -> Tenant:
         """The tenant of that slug, for a command on the machine itself; raises ``NotFound``. Holds nothing but its name."""
-        async with self._database.reading() as unit:
-            return await unit.tenants.by_slug(slug_)
+        try:
+            async with self._database.reading() as unit:
+                return await unit.tenants.by_slug(slug_)
+        except NotFound:
+            raise NotFound(f"There is no tenant '{slug_[:64]}' in this cell.", hint="See 'domicile tenant list'.") from None
 
     async def tenants(self) -> Sequence[Tenant]:
         """Every tenant of the cell, for a command on the machine itself. Each tenant's auditors can see that it was listed."""
@@ -142,7 +145,7 @@ class Administration:
                     f"The group '{slug(parent)}' is within '{slug(slug_)}' itself.", hint="Groups cannot be in a circle."
                 )
             if (inner, outer) in nests:
-                raise AlreadyExists(f"The group '{slug(slug_)}' is in '{slug(parent)}' already.")
+                raise AlreadyExists(f"The group '{slug(slug_)}' is in '{slug(parent)}' already.", hint="Nothing is to be done.")
             await unit.principals.nest_group(inner, outer)
             await unit.audit.append(self._permitted(caller, Action.MEMBER_CREATE, decision, group=inner, parent=outer))
             await unit.commit()

@@ -57,7 +57,7 @@ def _texts(folder: Path) -> tuple[str, Mapping[str, str], str]:
     try:
         policies = {path.name: _text(path) for path in sorted(folder.glob("*.cedar"))}
         return _text(folder / "schema.cedarschema"), policies, _text(folder / "regions.yaml")
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         raise ConfigurationError(
             f"There are no policies in {folder}.", hint="It needs schema.cedarschema, regions.yaml and *.cedar files."
         ) from None
@@ -65,4 +65,7 @@ def _texts(folder: Path) -> tuple[str, Mapping[str, str], str]:
 
 def _text(path: Path) -> str:
     """Line ends as they are: the digest is of every byte, and two line ends are not the same to Cedar everywhere."""
-    return path.read_bytes().decode("utf-8")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} is not text in UTF-8.", hint="Save it as UTF-8.") from None

@@ -37,10 +37,17 @@ class Report:
     failed: list[dict[str, Any]] = field(default_factory=list)
 
 
-@decides(Action.DOCUMENT_CREATE, Action.COLLECTION_LIST, Action.COLLECTION_CREATE, Action.JOB_READ, Action.SESSION_READ)
+@decides(
+    Action.DOCUMENT_CREATE,
+    Action.DOCUMENT_DELETE,
+    Action.COLLECTION_LIST,
+    Action.COLLECTION_CREATE,
+    Action.JOB_READ,
+    Action.SESSION_READ,
+)
 def ingest(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders to walk.", exists=True)],
-    tenant: Annotated[str, typer.Option(help="The tenant that the API key belongs to.")],
+    tenant: Annotated[str, typer.Option("--tenant", "-t", help="The tenant that the API key belongs to.")],
     collection: Annotated[str, typer.Option(help="The collection, by its short name or id.")],
     *,
     classification: Annotated[

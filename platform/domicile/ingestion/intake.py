@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from uuid import UUID
 
@@ -40,7 +40,7 @@ from domicile.ports.repositories import Database, UnitOfWork
 __all__ = ["Intake", "IntakeLimits", "Upload"]
 
 
-_MARKS_HINT = "Give it marks that cover no more than you may read, or ask an administrator."
+_MARKS_HINT = "Give it marks that cover no more than you may read, leave its owner as it is, or ask an administrator."
 
 
 Placed = Sequence[tuple[Draft, DocumentAttributes]]
@@ -185,17 +185,25 @@ class Intake:
         )
 
     async def _decide_each(self, caller: Caller, placed: Placed, known: Mapping[UUID, set[DocumentAttributes]]) -> None:
-        """Fails what the caller may not bring in as it is marked, or may not replace as it was marked before."""
+        """Fails what the caller may not bring in as it is marked, or may not replace as it was marked before.
+
+        Another owner could withdraw it; so whoever gives it one has to be allowed to withdraw it themselves.
+        """
         for draft, attributes in placed:
             if draft.state is not ItemState.PENDING:
                 continue
-            resources = [attributes, *(known[draft.document_id] - {attributes})]
-            decisions = self._gate.decide_each(caller, Action.DOCUMENT_CREATE, resources)
-            for resource, decision in zip(resources, decisions, strict=True):
-                if not decision.allowed:
-                    await self._gate.record(caller, Action.DOCUMENT_CREATE, resource, Outcome.DENIED, decision)
-                    draft.fail(Forbidden("This document may not be brought in with these marks.", hint=_MARKS_HINT))
-                    break
+            before = known[draft.document_id] - {attributes}
+            refused = await self._is_refused(caller, Action.DOCUMENT_CREATE, [attributes, *before])
+            if refused or await self._is_refused(caller, Action.DOCUMENT_DELETE, _taken_over(attributes, before)):
+                draft.fail(Forbidden("This document may not be brought in with these marks.", hint=_MARKS_HINT))
+
+    async def _is_refused(self, caller: Caller, action: Action, resources: Sequence[DocumentAttributes]) -> bool:
+        """Whether that is refused on any of them, which is then recorded."""
+        for resource, decision in zip(resources, self._gate.decide_each(caller, action, resources), strict=True):
+            if not decision.allowed:
+                await self._gate.record(caller, action, resource, Outcome.DENIED, decision)
+                return True
+        return False
 
     async def _record(self, caller: Caller, decision: Decision, placement: Placement, job: Job, spool: Spool) -> Job:
         counts = Counter(item.state.value for item in job.items)
@@ -217,6 +225,11 @@ class Intake:
             await unit.audit.append(event)
             await unit.commit()
         return job
+
+
+def _taken_over(attributes: DocumentAttributes, before: Set[DocumentAttributes]) -> Sequence[DocumentAttributes]:
+    """What the document was before, if it gets an owner that it had in no version."""
+    return [] if any(each.owner == attributes.owner for each in before) else [*before]
 
 
 async def _placed_again(unit: UnitOfWork, placement: Placement, job: Job) -> Job:

@@ -16,7 +16,7 @@ from domicile.domain.values import Classification, Region, Role
 from domicile.policy.compilable import require_compilable
 from domicile.policy.entities import DOCUMENT, RESOURCE_TYPES, cedar_request, context, encode, principal_entity
 from domicile.policy.expressions import calculates
-from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set
+from domicile.policy.parsing import Policy, applicable, mentions, parse_policies, parse_schema, policy_set, require_readable
 from domicile.policy.partial import ScopeRefused, partial_request, residual_scope
 from domicile.policy.regions import RegionBook
 from domicile.policy.request import Request, TenantResource
@@ -62,7 +62,7 @@ class PolicyBundle:
         parsed_schema = parse_schema(schema)
         parsed = parse_policies(policies, parsed_schema)
         actions = cedarpy.Entities.from_json_str("[]", parsed_schema)
-        policy_set(parsed)  # what cannot be read is found now and not by the first caller whom it concerns
+        require_readable(parsed)  # what cannot be read is found now and not by the first caller whom it concerns
         bundle = cls(
             digest=cls.digest_of(schema, policies, regions),
             signed_by="",
@@ -195,11 +195,7 @@ def _tenant_requests(
     platform: Iterable[tuple[Action, str]], policies: Mapping[str, Policy]
 ) -> dict[tuple[Action, str], Applicable]:
     """The applicable policies for the requests that a tenant's may decide."""
-    try:
-        policy_set(policies)
-    except ValueError:
-        # Cedar reads no deeper than some sixty operators within one another, and says so without a name.
-        raise PolicyInvalid("A policy is nested too deeply.", hint="Divide it into several policies.") from None
+    require_readable(policies)
     return {key: Applicable(applicable(policies, *key)) for key in platform if key[0] in TENANT_ACTIONS}
 
 

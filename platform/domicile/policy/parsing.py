@@ -11,7 +11,7 @@ import msgspec
 from domicile.domain.actions import Action
 from domicile.domain.errors import PolicyInvalid
 from domicile.policy.entities import encode
-from domicile.policy.nesting import is_deep, require_shallow
+from domicile.policy.nesting import is_deep, require_shallow, too_many
 
 #: A policy in Cedar's JSON format.
 Policy = Mapping[str, Any]
@@ -46,31 +46,34 @@ def identified(name: str, text: str) -> Iterator[tuple[str, Policy]]:
     try:
         parsed = msgspec.json.decode(cedarpy.policies_to_json_str(text))
     except RecursionError:
-        raise _too_many(name) from None
+        raise too_many(name) from None
     except ValueError as error:
         raise PolicyInvalid(f"{name} cannot be read: {error}", file=name) from error
     if parsed["templates"] or parsed["templateLinks"]:
         raise PolicyInvalid(f"{name} holds a policy template; write it out as policies.", file=name)
     for position, policy in parsed["staticPolicies"].items():
         if is_deep(policy):
-            raise _too_many(name)
+            raise too_many(name)
         id_ = policy.get("annotations", {}).get("id")
         if not id_:
             raise PolicyInvalid(f"A policy in {name} has no @id annotation ({position}, counted from 0).", file=name)
         yield id_, policy
 
 
-def _too_many(name: str) -> PolicyInvalid:
-    return PolicyInvalid(
-        f"A policy in {name} has too many operators in a row.",
-        hint="Write several policies, or […].contains(…) for many alternatives.",
-        file=name,
-    )
-
-
 def policy_set(policies: Mapping[str, Policy]) -> cedarpy.PolicySet:
     """A parsed handle whose policies are named by the keys, so that decisions and errors name them so, too."""
     return cedarpy.PolicySet.from_json_str(encode({"templates": {}, "staticPolicies": dict(policies), "templateLinks": []}))
+
+
+def require_readable(policies: Mapping[str, Policy]) -> None:
+    """Raises ``PolicyInvalid`` for the first policy that Cedar does not read again from what it was parsed into."""
+    for id_, policy in policies.items():
+        try:
+            policy_set({id_: policy})
+        except ValueError:
+            # Cedar reads no deeper than some sixty operators within one another, and says so without a name.
+            hint = "Divide it into several policies."
+            raise PolicyInvalid(f"Policy '{id_}' is nested too deeply.", hint=hint, policy=id_) from None
 
 
 def applicable(policies: Mapping[str, Policy], action: Action, resource_type: str) -> dict[str, Policy]:

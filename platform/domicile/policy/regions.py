@@ -132,6 +132,8 @@ def _decoded(text: str) -> _Written:
     try:
         read: Any = yaml.safe_load(text)
         return msgspec.convert(read, _Written)
+    except RecursionError:
+        raise PolicyInvalid("regions.yaml is nested too deeply.", file="regions.yaml") from None
     except yaml.YAMLError as error:
         raise PolicyInvalid(f"regions.yaml cannot be read: {error}", file="regions.yaml") from None
     except msgspec.ValidationError as error:

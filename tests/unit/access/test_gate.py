@@ -66,15 +66,15 @@ async def test_a_refusal_is_recorded_before_it_is_told(gate: Gate, log: MemoryAu
 
 async def test_a_refusal_is_explained_to_those_who_may_read_policies(gate: Gate, log: MemoryAuditLog) -> None:
     """Which policies refused and why, or that none permits it; the record names them in any case."""
-    auditor = replace(caller(principal(role=Role.AUDITOR)), grant=Grant(collections=frozenset({uid("one")})))
+    auditor = replace(caller(principal(role=Role.AUDITOR)), grant=Grant(verbs=frozenset({"policy:read", "tenant:read"})))
     with pytest.raises(Forbidden) as refusal:
         await gate.require(auditor, Action.AUDIT_READ, TenantResource(tenant().id))
-    assert refusal.value.members["policies"] == ["guard-grant-tenant-wide"]
-    assert refusal.value.members["reasons"] == [shipped_bundle().reasons["guard-grant-tenant-wide"]]
+    assert refusal.value.members["policies"] == ["guard-grant-verbs"]
+    assert refusal.value.members["reasons"] == [shipped_bundle().reasons["guard-grant-verbs"]]
     with pytest.raises(Forbidden) as refusal:
         await gate.require(auditor, Action.TENANT_READ, TenantResource(tenant().id))
     assert (refusal.value.members["policies"], refusal.value.members["reasons"]) == ([], ["No policy permits it."])
-    assert [event.policies for event in log.events] == [("guard-grant-tenant-wide",), ()]
+    assert [event.policies for event in log.events] == [("guard-grant-verbs",), ()]
 
 
 async def test_a_refusal_is_explained_by_the_policies_that_refused() -> None:

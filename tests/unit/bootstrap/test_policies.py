@@ -80,3 +80,10 @@ def test_a_folder_without_its_parts_holds_no_policies(folder: Path, missing: str
     (folder / missing).unlink()
     with pytest.raises(ConfigurationError, match="no policies"):
         load_bundle(folder, ())
+
+
+def test_a_file_that_is_no_text_is_named(folder: Path) -> None:
+    """To say that there are no policies would send people to look in the wrong place."""
+    (folder / "own.cedar").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"own\.cedar is not text in UTF-8"):
+        load_bundle(folder, ())

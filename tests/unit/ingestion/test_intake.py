@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import update
-from tests.unit.ingestion.cell import ACME, ADMIN, BOARD, FINANCE, FOREIGN, HANDBOOK, MEMBER, IngestCell, with_limits
+from tests.unit.ingestion.cell import ACME, ADMIN, BOARD, CURATOR, FINANCE, FOREIGN, HANDBOOK, MEMBER, IngestCell, with_limits
 
 from domicile.adapters.db.marks import mark_columns
 from domicile.adapters.db.schema import collections
@@ -179,6 +179,21 @@ async def test_a_curator_does_not_replace_what_they_may_not_read(cell: IngestCel
             ("secret.txt", "two"), by=cell.curator, classification=Classification.PUBLIC, groups=(), reject_single=True
         )
     assert await cell.contents() == before
+
+
+async def test_a_curator_does_not_make_another_s_document_their_own(cell: IngestCell) -> None:
+    """They could withdraw it then. New versions of it they may bring in, and what is theirs they may give away."""
+    await cell.ingest(("a.txt", "one"))
+    before = await cell.contents()
+    with pytest.raises(Forbidden):
+        await cell.submit(("a.txt", "two"), by=cell.curator, owner=CURATOR.login, reject_single=True)
+    assert await cell.contents() == before
+    assert [(event.action, event.outcome) for event in cell.log.events] == [(Action.DOCUMENT_DELETE, Outcome.DENIED)]
+    (version,) = (await cell.submit(("a.txt", "two"), by=cell.curator)).items
+    assert (version.state, version.attributes.owner) == (ItemState.PENDING, ADMIN.id)
+    await cell.submit(("b.txt", "one"), by=cell.curator)
+    (given,) = (await cell.submit(("b.txt", "two"), by=cell.curator, owner=ADMIN.login)).items
+    assert (given.state, given.attributes.owner) == (ItemState.PENDING, ADMIN.id)
 
 
 async def test_an_unmarked_new_version_keeps_its_marks(cell: IngestCell) -> None:

@@ -38,6 +38,23 @@ def test_a_text_of_very_many_operators_is_refused(operator: str, count: int) -> 
         written(on_documents(f" {operator} ".join(["principal.disabled"] * count)))
 
 
+@pytest.mark.parametrize("operator", [" + 1", " * 1", " - 1", '["a"]', " && true", " || true", ".contains(1)"])
+def test_a_text_that_takes_the_parser_down_without_a_bracket_within_another_is_refused(operator: str) -> None:
+    """It calls itself for each operator of a row, and for each index."""
+    with pytest.raises(PolicyInvalid, match=r"test\.cedar has too many operators in a row"):
+        written(on_documents("1" + operator * 50_000))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["if " * 99 + "true" + " then true else false" * 99, "principal.clearance" + " * 2" * 90 + " == 1"],
+)
+def test_what_cedar_parses_but_does_not_read_again_is_refused(condition: str) -> None:
+    """By its name: nobody finds it among others without."""
+    with pytest.raises(PolicyInvalid, match="Policy 'under-test' is nested too deeply"):
+        written(on_documents(condition))
+
+
 def test_long_texts_are_not_deep() -> None:
     """Many policies, many values, and brackets in strings and comments are all right."""
     regions = ", ".join(f'"([{{{number}"' for number in range(DEEP))

@@ -88,6 +88,7 @@ def test_what_is_denied_after_its_day_stays_denied(on: date, kind: DataKind, lat
         (BOOK.replace("expires: 2027-01-31", "expires: soon"), "expires"),
         (BOOK.replace("operator: Acme,", "owner: Acme,"), "right form"),
         ("regions: [", "cannot be read"),
+        ("[" * 20_000, "nested too deeply"),
         ("", "right form"),
     ],
 )

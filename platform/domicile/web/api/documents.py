@@ -104,7 +104,10 @@ async def list_documents(
     responses=problems(404, 409, 413, 415, 422),
     operation_class=_UploadOperation,
     request_max_body_size=None,
-    opt={"content_type": "multipart/form-data", **decides(Action.DOCUMENT_CREATE, Action.COLLECTION_LIST, Action.JOB_READ)},
+    opt={
+        "content_type": "multipart/form-data",
+        **decides(Action.DOCUMENT_CREATE, Action.DOCUMENT_DELETE, Action.COLLECTION_LIST, Action.JOB_READ),
+    },
 )
 async def ingest_documents(
     collection: FromPath[str],

@@ -119,7 +119,7 @@ async def list_transfers(
     if as_ == "csv" or _CSV in request.headers.get("accept", ""):
         entries = await cell.transfers.export(visitor.caller, wanted)
         named = {"content-disposition": 'attachment; filename="transfers.csv"'}
-        return Stream(_table(entries), media_type=f"{_CSV}; charset=utf-8; header=present", headers=named)
+        return Stream(_table(entries), media_type=f"{_CSV}; header=present", headers=named)
     page = await cell.transfers.read(visitor.caller, wanted, after=after, limit=limit)
     following = page[-1].id if len(page) == limit else None
     return Response(TransfersOut([transfer_out(each) for each in page], following))

@@ -115,12 +115,15 @@ async def test_a_body_of_another_form_is_refused(cell: MemoryCell, sent: dict[st
     assert (await client(cell, "ada").put("/v1/policies", json=sent)).status_code == 400
 
 
-async def test_a_key_for_one_collection_changes_no_policies(cell: MemoryCell) -> None:
-    """They reach further than it does."""
+async def test_a_key_for_one_collection_changes_and_reads_no_policies(cell: MemoryCell) -> None:
+    """They reach further than it does; and so does what they permit to whom."""
     ada = cell.people["ada"]
     operator = cell.administration.operator_caller(ada.tenant)
     ids = await cell.administration.collection_ids(operator, ["handbook"])
     _, key = await cell.administration.create_api_key(operator, ada.principal.id, "narrow", None, ids)
     http = client(cell, None, Authorization=f"Bearer {key}")
     refused = await http.put("/v1/policies", json=body())
-    assert (refused.status_code, refused.json()["policies"]) == (403, ["guard-grant-tenant-wide"])
+    assert refused.status_code == 403
+    asking = {"principal": "ada", "action": "document:read", "resource": "collection:handbook"}
+    told = [await http.get("/v1/policies"), await http.get("/admin"), await http.post("/v1/policies/explain", json=asking)]
+    assert [each.status_code for each in told] == [403, 403, 403]

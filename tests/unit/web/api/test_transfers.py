@@ -124,7 +124,7 @@ async def test_the_table_has_all_of_it(cell: MemoryCell, query: str, headers: di
     """To be saved as a file; by name or by media type."""
     made = {str(each.id) for each in await registered(cell, "mia", DataKind.CONTENT, DataKind.CONTENT)}
     answered = await client(cell, "olaf", **headers).get(f"/v1/transfers{query}")
-    assert answered.headers["content-type"].startswith("text/csv")
+    assert answered.headers["content-type"] == "text/csv; header=present; charset=utf-8"
     assert answered.headers["content-disposition"] == 'attachment; filename="transfers.csv"'
     rows = list(csv.DictReader(io.StringIO(answered.text, newline="")))
     assert made <= {row["id"] for row in rows}
