@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import cedarpy
@@ -26,6 +27,8 @@ from domicile.policy.tenant import PREFIX, TENANT_ACTIONS, tenant_policies
 
 _SAMPLE_ID = UUID(int=1)
 _SAMPLE_REGION = Region("xx-sample")
+#: In a cell nobody asks at no time at all, and what is calculated with the time may fail by it.
+_SAMPLE_TIME = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ def _samples() -> Iterator[Caller]:
             (Classification.RESTRICTED, frozenset({_SAMPLE_ID})),
         ):
             principal = Principal(_SAMPLE_ID, tenant.id, "sample", "Sample", role, clearance, groups)
-            yield from (Caller(principal, tenant, method, grant) for method, grant in ways)
+            yield from (Caller(principal, tenant, method, grant, at=_SAMPLE_TIME) for method, grant in ways)
 
 
 def _by_request(policies: Mapping[str, Policy], schema: cedarpy.Schema) -> dict[tuple[Action, str], Applicable]:

@@ -49,10 +49,13 @@ def test_a_schema_without_one_of_the_actions_is_refused() -> None:
         PolicyBundle.parse(schema, {"a.cedar": on_documents("true")})
 
 
-def test_a_policy_that_fails_for_a_sample_caller_is_refused() -> None:
-    """Overflow for the highest clearance is found at load, not when the first such caller asks."""
+@pytest.mark.parametrize(
+    "condition", ["principal.clearance * 4611686018427387904 > 0", "resource.valid_until > context.now + 9223372036854775000"]
+)
+def test_a_policy_that_fails_for_a_sample_caller_is_refused(condition: str) -> None:
+    """Overflow for the highest clearance, or at any time that may come, is found at load, not when the first caller asks."""
     with pytest.raises(PolicyInvalid, match=r"'under-test' \(test.cedar, line 1\) fails for some callers \(role member, clear"):
-        written(on_documents("principal.clearance * 4611686018427387904 > 0"))
+        written(on_documents(condition))
 
 
 @pytest.mark.parametrize("role", ["member", "administrator", "auditor"])
