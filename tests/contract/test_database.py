@@ -270,6 +270,10 @@ class TestTenantsAndPeople:
             (company.id, board.id),
         }
         assert await unit.principals.nested_groups(GLOBEX.id) == []
+        await unit.principals.unnest_group(company.id, board.id)
+        assert await unit.principals.get(MIA.id) == replace(nested, groups=nested.groups - {board.id})
+        with pytest.raises(NotFound):
+            await unit.principals.unnest_group(company.id, board.id)
 
     async def test_groups_in_a_circle_are_found_once(self, unit: UnitOfWork) -> None:
         """None should come about, but if one does, nobody waits for ever."""

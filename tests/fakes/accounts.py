@@ -135,6 +135,11 @@ class _Principals:
     async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
         self.rows.nests.append((group_id, parent_id))
 
+    async def unnest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        if (group_id, parent_id) not in self.rows.nests:
+            raise NotFound()
+        self.rows.nests.remove((group_id, parent_id))
+
     async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
         return [nest for nest in self.rows.nests if self.rows.groups[nest[0]].tenant_id == tenant_id]
 

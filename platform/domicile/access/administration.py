@@ -150,6 +150,21 @@ class Administration:
             await unit.audit.append(self._permitted(caller, Action.MEMBER_CREATE, decision, group=inner, parent=outer))
             await unit.commit()
 
+    async def unnest_group(self, caller: Caller, slug_: str, parent: str) -> None:
+        """From now on, who is in the group is in the parent only by other ways. Raises ``CallerError`` if it is not in it."""
+        decision = await self._require(caller, Action.MEMBER_CREATE)
+        (inner,) = await self._group_ids(caller.tenant.id, [slug_])
+        (outer,) = await self._group_ids(caller.tenant.id, [parent])
+        try:
+            async with self._database.writing() as unit:
+                await unit.principals.unnest_group(inner, outer)
+                await unit.audit.append(self._permitted(caller, Action.MEMBER_CREATE, decision, group=inner, no_parent=outer))
+                await unit.commit()
+        except NotFound:
+            raise CallerError(
+                f"The group '{slug(slug_)}' is not in '{slug(parent)}' itself.", hint="'domicile group list' shows what is."
+            ) from None
+
     async def nested_groups(self, caller: Caller) -> Sequence[tuple[UUID, UUID]]:
         """Each (group, parent) of the caller's tenant."""
         decision = await self._require(caller, Action.MEMBER_CREATE)

@@ -57,7 +57,7 @@ def ingest(
         str | None, typer.Option(help="Groups that may read them, comma-separated; the collection's if not given.")
     ] = None,
     label: Annotated[list[str] | None, typer.Option(help="A short name that policies can refer to; repeatable.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Login of whoever owns them; you if not given.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Login of whoever owns them; of new ones you if not given.")] = None,
     personal_data: Annotated[
         bool | None, typer.Option("--personal-data/--no-personal-data", help="Whether they hold personal data.")
     ] = None,

@@ -146,6 +146,25 @@ def nest_group(
     typer.echo(f"Group {slug} is in {parent}.")
 
 
+@groups.command("unnest")
+@decides(Action.MEMBER_CREATE)
+def unnest_group(
+    slug: Annotated[str, typer.Argument(help="The inner group.")],
+    parent: Annotated[str, typer.Argument(help="The group that it is taken out of.")],
+    tenant: TenantName,
+) -> None:
+    """Take a group out of another one; takes effect within seconds."""
+
+    async def run() -> None:
+        from domicile.bootstrap import open_office
+
+        async with open_office() as office:
+            await office.administration.unnest_group(await office.operator(tenant), slug, parent)
+
+    asyncio.run(run())
+    typer.echo(f"Group {slug} is not in {parent} any more.")
+
+
 @groups.command("list")
 @decides(Action.MEMBER_CREATE)
 def list_groups(tenant: TenantName, as_json: AsJson = False) -> None:

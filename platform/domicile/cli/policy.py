@@ -45,7 +45,7 @@ def check(folder: Folder = None, key: Signers = None, as_json: AsJson = False) -
         print_json({"digest": bundle.digest, "policies": sorted(bundle.ids), "signed_by": bundle.signed_by or None})
     else:
         signed = f" Signed by key {bundle.signed_by}." if bundle.signed_by else ""
-        typer.echo(f"{len(bundle.ids)} policies are in order. Digest: {bundle.digest}.{signed}")
+        typer.echo(f"All is in order, policies: {len(bundle.ids)}. Digest: {bundle.digest}.{signed}")
 
 
 @app.command("test")

@@ -76,7 +76,7 @@ def set_policies(
     if as_json:
         print_json(msgspec.to_builtins(view))
     elif dry_run:
-        typer.echo(f"{len(view.tenant)} policies are in order. With them the digest would be {view.bundle_digest}.")
+        typer.echo(f"All is in order, policies: {len(view.tenant)}. With them the digest would be {view.bundle_digest}.")
     else:
         _print_summary(view, tenant)
 

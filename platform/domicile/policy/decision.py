@@ -43,7 +43,22 @@ _REMEMBERED_DECISIONS = 65_536
 #: Stands for the id of a document where no policy names one: documents that differ only there are decided alike.
 _ANY_DOCUMENT = UUID(int=0)
 _FAILED_POLICY = re.compile(r"while evaluating policy `([^`]+)`")
-_Key = tuple[Any, ...]
+
+
+class _Key:
+    """All that a policy can tell a request by. Hashed once, since documents take longer to hash than to look up."""
+
+    __slots__ = ("_hash", "parts")
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+        self._hash = hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.parts == other.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,7 @@ class DecisionPoint:
     def _decide_new(self, requests: Mapping[_Key, Request]) -> dict[_Key, Decision]:
         if len(requests) == 1:
             ((key, request),) = requests.items()
-            decided = {key: self._decide_alike(key[0], [request])[0]}
+            decided = {key: self._decide_alike(key.parts[0], [request])[0]}
             self._remember(decided)
             return decided
         batches: dict[_Key, dict[_Key, Request]] = defaultdict(dict)
@@ -102,7 +117,7 @@ class DecisionPoint:
             batches[key if self._is_apart(request) else _batch(key, request, described)][key] = request
         decided = {}
         for batch in batches.values():
-            known: Known = next(iter(batch))[0]
+            known: Known = next(iter(batch)).parts[0]
             decided.update(zip(batch, self._decide_alike(known, list(batch.values())), strict=True))
         self._remember(decided)
         return decided
@@ -173,9 +188,9 @@ class DecisionPoint:
         shared = (known, request.action, request.cell_region, type(request.resource))
         match request.resource:
             case DocumentAttributes() as document:
-                return (*shared, self._distinguished(document, request.action))
+                return _Key(*shared, self._distinguished(document, request.action))
             case resource:
-                return (*shared, resource)
+                return _Key(*shared, resource)
 
     def _distinguished(self, document: DocumentAttributes, action: Action) -> DocumentAttributes:
         """The document without its id, if no policy names one, and without those marks that no policy looks at."""
@@ -199,5 +214,6 @@ def _batch(key: _Key, request: Request, described: dict[_Key, _Key]) -> _Key:
     """
     if not isinstance(request.resource, DocumentAttributes | CollectionResource):
         return key
-    shared = key[:4]
-    return shared if described.setdefault((*shared, resource_uid(request.resource)["id"]), key) == key else key
+    shared = key.parts[:4]
+    first = described.setdefault(_Key(*shared, resource_uid(request.resource)["id"]), key)
+    return _Key(*shared) if first == key else key

@@ -10,6 +10,7 @@ A document is in scope if some permit is satisfied on it and no forbid is. Oblig
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import cedarpy
 
@@ -82,6 +83,7 @@ def _is_false(expression: Json) -> bool:
     return False
 
 
+@lru_cache(maxsize=1024)
 def _compiler(principal: Principal) -> ResidualCompiler:
     groups = {Entity("Group", str(group)) for group in principal.groups}
     return ResidualCompiler(Entity("User", str(principal.id)), frozenset(groups | {Entity("Tenant", str(principal.tenant_id))}))

@@ -6,7 +6,7 @@ found out once for a caller, however many minutes they stay: only the policies t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -52,14 +52,15 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What is left of some policies once everything but the document is known; ``refusal`` says that one of them fails."""
+    """What is left of some policies once everything but the document is known.
+
+    ``settled`` are those that cannot matter any more. ``refusal`` says that one of them fails; then all matter, since the
+    decision has to fail by it.
+    """
 
     residuals: Mapping[str, Json] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
     refusal: ScopeRefused | None = None
-
-    def unsettled(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Those that still can matter; all of them if one fails, since the decision has to fail by it."""
-        return tuple(id_ for id_ in ids if self.refusal or id_ not in self.residuals or not is_settled(self.residuals[id_]))
 
 
 class Preparation:
@@ -103,9 +104,10 @@ class Preparation:
         applicable = self._bundle.applicable[action, resource_type]
         ids = self._asked(known.anytime, action, resource_type, cell_region)
         if resource_type == DOCUMENT:
-            ids = self._left(known.anytime, action, cell_region, timed=False).unsettled(ids)
+            settled = self._left(known.anytime, action, cell_region, timed=False).settled
             if applicable.timed:
-                ids = self._left(known, action, cell_region, timed=True).unsettled(ids)
+                settled |= self._left(known, action, cell_region, timed=True).settled
+            ids = tuple(id_ for id_ in ids if id_ not in settled)
         slice_ = applicable.sliced(ids)
         return Prepared(slice_, encode(slice_.details(self.context(known, action, cell_region))))
 
@@ -125,9 +127,10 @@ class Preparation:
         details = encode(slice_.details(self.context(known, action, cell_region)))
         request = partial_request(known.caller.principal, action.value, details)
         try:
-            return _Left(residuals(slice_.policies, known.entities, request))
+            left = residuals(slice_.policies, known.entities, request)
         except ScopeRefused as refusal:
             return _Left(refusal=refusal)
+        return _Left(left, frozenset(id_ for id_, residual in left.items() if is_settled(residual)))
 
     def _compile(self, known: Known, action: Action, cell_region: Region, *, timed: bool) -> Mapping[str, Scope]:
         """The scope of each policy. Raises ``ScopeRefused`` or ``ValueError``."""

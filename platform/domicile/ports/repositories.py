@@ -72,6 +72,10 @@ class PrincipalRepository(Protocol):
         """Whoever is in the group is in the parent, too. The caller owes that no circle comes of it."""
         ...
 
+    async def unnest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        """Raises ``NotFound`` if it is not in that one."""
+        ...
+
     async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
         """Each (group, parent) of the tenant."""
         ...

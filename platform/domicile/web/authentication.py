@@ -25,7 +25,7 @@ from litestar.handlers import BaseRouteHandler
 
 from domicile.access.identity import Origin
 from domicile.domain.actions import Action
-from domicile.domain.errors import CsrfRejected, NotAuthenticated
+from domicile.domain.errors import CallerError, CsrfRejected, NotAuthenticated
 from domicile.domain.principals import Caller, Session
 from domicile.domain.values import slug
 from domicile.web.cell import ServedCell
@@ -123,8 +123,10 @@ def origin_of(connection: Connection) -> Origin:
 
 def _purpose(connection: Connection) -> str:
     """What the caller says that the request is for; raises ``CallerError`` for what is no short name."""
-    given = connection.headers.get(PURPOSE_HEADER, "")
-    return slug(given) if given else ""
+    given = connection.headers.getall(PURPOSE_HEADER, [])
+    if len(given) > 1:
+        raise CallerError("A request has one purpose.", hint=f"Send the header {PURPOSE_HEADER} once.")
+    return slug(given[0]) if given and given[0] else ""
 
 
 async def _require_here(connection: Connection, caller: Caller, actions: Sequence[Action]) -> None:

@@ -95,6 +95,10 @@ async def test_groups_are_put_into_groups_but_never_in_a_circle(cell: Any) -> No
     with pytest.raises(CallerError, match="ghost"):
         await cell.administration.nest_group(operator, "tax", "ghost")
     assert await cell.administration.nested_groups(operator) == nests
+    await cell.administration.unnest_group(operator, "tax", "finance")
+    assert await cell.administration.nested_groups(operator) == nests[:1]
+    with pytest.raises(CallerError, match="not in"):
+        await cell.administration.unnest_group(operator, "tax", "finance")
 
 
 @pytest.mark.parametrize(

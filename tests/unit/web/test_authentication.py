@@ -117,3 +117,5 @@ async def test_a_purpose_is_a_short_name_and_stands_in_the_audit_log(cell: Memor
     for wrong in ("Not a name", "x" * 65, "a\tb"):
         answered = await client(cell, "mia", **{"Domicile-Purpose": wrong}).get("/v1/me")
         assert answered.status_code == 400
+    twice = await http.get("/v1/me", headers=[("Domicile-Purpose", "support"), ("Domicile-Purpose", "audit")])
+    assert twice.status_code == 400

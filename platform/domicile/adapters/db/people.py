@@ -45,6 +45,9 @@ _END_SESSIONS = delete(sessions).where(sessions.c.principal_id == bindparam("of"
 _ADD_GROUP = insert(groups)
 _GROUPS_OF_TENANT = select(groups).where(groups.c.tenant_id == bindparam("tenant_id")).order_by(groups.c.slug)
 _NEST = insert(group_parents)
+_UNNEST = delete(group_parents).where(
+    group_parents.c.group_id == bindparam("inner"), group_parents.c.parent_id == bindparam("outer")
+)
 _NESTS_OF_TENANT = (
     select(group_parents)
     .join(groups, groups.c.id == group_parents.c.group_id)
@@ -140,6 +143,10 @@ class SqlPrincipals:
 
     async def nest_group(self, group_id: UUID, parent_id: UUID) -> None:
         await self._transaction.run(_NEST, {"group_id": group_id, "parent_id": parent_id})
+
+    async def unnest_group(self, group_id: UUID, parent_id: UUID) -> None:
+        if not await self._transaction.run(_UNNEST, {"inner": group_id, "outer": parent_id}):
+            raise NotFound()
 
     async def nested_groups(self, tenant_id: UUID) -> Sequence[tuple[UUID, UUID]]:
         rows = await self._transaction.all(_NESTS_OF_TENANT, {"tenant_id": tenant_id})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,6 +59,9 @@ class TransfersOut(msgspec.Struct):
     next: Annotated[UUID | None, Meta(description="Give it as 'after' for older entries; null on the last page")]
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
 @dataclass
 class _ExportOperation(Operation):
     """The same operation gives a table, of which the framework does not know."""
@@ -72,8 +76,8 @@ def _wanted(
     kind: Annotated[DataKind | None, QueryParameter(description="Only data of this kind")] = None,
     source: Annotated[str | None, QueryParameter(name="from", max_length=64, description="Only from this region")] = None,
     target: Annotated[str | None, QueryParameter(name="to", max_length=64, description="Only to this region")] = None,
-    since: Annotated[datetime | None, QueryParameter(description="Only from this time on, with its zone")] = None,
-    until: Annotated[datetime | None, QueryParameter(description="Only before this time, with its zone")] = None,
+    since: Annotated[str | None, QueryParameter(max_length=40, description="Only from this day or time on (ISO 8601)")] = None,
+    until: Annotated[str | None, QueryParameter(max_length=40, description="Only before this day or time (ISO 8601)")] = None,
 ) -> SkipValidation[TransferFilter]:
     return TransferFilter(
         kind=kind.value if kind else None,
@@ -84,15 +88,19 @@ def _wanted(
     )
 
 
-def _instant(time: datetime | None) -> datetime | None:
-    if time is None:
+def _instant(text: str | None) -> datetime | None:
+    """In words of ISO 8601 only: a bare number would be taken for seconds by some and for a year by others."""
+    if text is None:
         return None
     try:
+        if _DAY.fullmatch(text):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text)
         if time.tzinfo is not None:
             return time.astimezone(UTC)
-    except OverflowError:
-        pass  # a time of the first or last day that there is, in another zone
-    raise CallerError("A time has no zone, or is not in any year.", hint="Write it like 2026-01-31T00:00:00Z.")
+    except (ValueError, OverflowError):
+        pass  # no time, or one of the first or last day that there is, in another zone
+    raise CallerError(f"'{text}' is no day, and no time with a zone.", hint="Write it like 2026-01-31 or 2026-01-31T12:00:00Z.")
 
 
 @get(

@@ -105,6 +105,8 @@ async def test_filters_narrow(cell: MemoryCell) -> None:
         "from=Germany",
         "to=",
         "since=yesterday",
+        "since=2026",
+        "until=1767225600",
         "since=2026-01-01T00:00:00",
         "until=0001-01-01T00:00:00%2B14:00",
         "until=9999-12-31T23:59:59-14:00",
