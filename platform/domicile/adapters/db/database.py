@@ -97,6 +97,7 @@ class SqlDatabase:
         """
         address = database_address(url, password)
         self._turn: asyncio.Lock | None = None
+        self._closed = False
         if address.get_backend_name() == "sqlite":
             path = address.database or ""
             self._reading = sqlite.reading_engine(path, busy_seconds)
@@ -114,11 +115,11 @@ class SqlDatabase:
 
     def reading_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A bare transaction, for this adapter's own statements."""
-        return transaction(self._reading)
+        return transaction(self._reading, closing=self._is_closed)
 
     def writing_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A bare transaction that may write, in the same queue as the units of work."""
-        return transaction(self._writing, self._turn)
+        return transaction(self._writing, self._turn, closing=self._is_closed)
 
     async def ping(self) -> None:
         """Also raises ``SchemaNewer``, for a database that a later version has upgraded."""
@@ -126,8 +127,13 @@ class SqlDatabase:
             check_revision(await current_revision(open_))
 
     async def close(self) -> None:
+        """What is in a transaction now may end it, and closes its connection then."""
+        self._closed = True
         for engine in self._engines():
             await engine.dispose()
+
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _engines(self) -> tuple[AsyncEngine, ...]:
         # PostgreSQL's two engines share one pool, which is disposed of once.

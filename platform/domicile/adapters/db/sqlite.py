@@ -65,7 +65,7 @@ def _engine(path: str, make: Callable[[], OneTripConnection], size: int, more_at
         connection = make()
         try:
             await connection
-        except sqlite3.Error:
+        except (sqlite3.Error, asyncio.CancelledError):
             # Its thread still has to end; left alone, it would report to an event loop that may be closed by then.
             await asyncio.to_thread(connection._thread.join)  # noqa: SLF001
             raise

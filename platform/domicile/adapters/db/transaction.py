@@ -90,8 +90,13 @@ class Transaction:
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine, turn: asyncio.Lock | None = None) -> AsyncIterator[Transaction]:
-    """A transaction on a connection of the engine's pool, when it is this writer's turn."""
+async def transaction(
+    engine: AsyncEngine, turn: asyncio.Lock | None = None, *, closing: Callable[[], bool] = lambda: False
+) -> AsyncIterator[Transaction]:
+    """A transaction on a connection of the engine's pool, when it is this writer's turn.
+
+    Once ``closing`` says so, nobody looks after what is given back to the pool any more, and the connection is closed here.
+    """
     async with _taken(turn):
         with translated():
             connection = await engine.connect()
@@ -99,6 +104,8 @@ async def transaction(engine: AsyncEngine, turn: asyncio.Lock | None = None) -> 
             yield Transaction(connection)
         finally:
             with translated():
+                if closing():
+                    (await connection.get_raw_connection()).detach()
                 await connection.close()
 
 

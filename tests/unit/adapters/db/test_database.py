@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -205,3 +208,33 @@ async def test_a_statement_cancelled_in_its_thread_leaves_no_transaction_behind(
     await add(sqlite_database, "next")
     async with sqlite_database.reading() as unit:
         assert {tenant.slug for tenant in await unit.tenants.all()} == before | {"next"}
+
+
+async def test_what_is_in_use_while_the_database_is_closed_is_closed_after_that(database: SqlDatabase) -> None:
+    """It still ends as it was meant to; nothing is left for a collection to find, whoever it then falls on."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with database.writing() as unit, database.reading_transaction() as reading:
+            await unit.tenants.add(people.tenant())
+            await reading.all(text("SELECT 1"))
+            await database.close()
+            await unit.commit()
+        gc.collect()
+    async with database.reading() as unit:
+        assert await unit.tenants.get(people.tenant().id) == people.tenant()
+    assert [str(each.message) for each in caught if each.category is ResourceWarning] == []
+
+
+async def test_whoever_goes_away_while_a_connection_opens_leaves_no_thread(sqlite_url: str) -> None:
+    """Cancelled at any step of it; a thread that is left would report to an event loop that may be closed by then."""
+    before = set(threading.enumerate())
+    for steps in range(12):
+        database = SqlDatabase(sqlite_url)
+        opening = asyncio.create_task(database.ping())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait({opening})
+        await database.close()
+    left = {each for each in threading.enumerate() if "_connection_worker_thread" in each.name} - before
+    assert left == set()
