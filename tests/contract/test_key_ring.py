@@ -15,6 +15,7 @@ from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal, unseal
 from domicile.domain.errors import DecryptionFailed
 from domicile.domain.values import Region
+from domicile.ports.keys import Secret
 from domicile.ports.repositories import WrappedKey
 
 ACME, RIVAL = UUID(int=1), UUID(int=2)
@@ -107,3 +108,10 @@ async def test_fingerprints(bench: Bench) -> None:
     assert one == await bench.ring.fingerprint(ACME, b"content")
     assert len(one) == len(await bench.ring.digest_key(ACME)) == 32
     assert len({one, await bench.ring.fingerprint(ACME, b"other"), await bench.ring.fingerprint(RIVAL, b"content")}) == 3
+
+
+async def test_a_tenants_lasting_key(bench: Bench) -> None:
+    """The same each time, another one for another tenant."""
+    one = await bench.ring.secret(ACME, Secret.INDEX)
+    assert one == await bench.ring.secret(ACME, Secret.INDEX)
+    assert one.derive(b"x") != (await bench.ring.secret(RIVAL, Secret.INDEX)).derive(b"x")

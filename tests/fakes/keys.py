@@ -12,6 +12,7 @@ from domicile.crypto.envelope import seal, unwrap, wrap
 from domicile.crypto.keys import DataKey
 from domicile.domain.errors import DecryptionFailed, KeyProviderUnavailable
 from domicile.domain.values import Region
+from domicile.ports.keys import Secret
 
 HOME = Region("eu-de")
 
@@ -67,6 +68,9 @@ class MemoryKeyRing:
 
     async def digest_key(self, tenant_id: UUID) -> bytes:
         return hashlib.sha256(b"digest" + tenant_id.bytes).digest()
+
+    async def secret(self, tenant_id: UUID, purpose: Secret) -> DataKey:
+        return DataKey(tenant_id, hashlib.sha256(purpose.value.encode() + tenant_id.bytes).digest())
 
     def forget(self, tenant_id: UUID, key_ids: Iterable[UUID]) -> None:
         """Also what destroying the keys looks like from outside."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
@@ -22,6 +23,12 @@ class KeyProvider(Protocol):
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         """The tenant key; raises ``DecryptionFailed`` for any mismatch, without saying which."""
         ...
+
+
+class Secret(StrEnum):
+    """What a tenant has one lasting key for, beside those of its objects. None of them changes when other keys rotate."""
+
+    INDEX = "index"  # the vector index: which term stands for which, and how vectors are turned
 
 
 class KeyRing(Protocol):
@@ -48,6 +55,10 @@ class KeyRing(Protocol):
 
     async def digest_key(self, tenant_id: UUID) -> bytes:
         """The 32-byte key behind ``fingerprint``, for hashing large content in a thread."""
+        ...
+
+    async def secret(self, tenant_id: UUID, purpose: Secret) -> DataKey:
+        """The tenant's lasting key for that purpose, made if there is none yet. Derive from it; nothing is sealed with it."""
         ...
 
     def forget(self, tenant_id: UUID, key_ids: Iterable[UUID]) -> None:

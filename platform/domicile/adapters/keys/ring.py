@@ -16,7 +16,7 @@ from domicile.crypto.envelope import seal, unseal
 from domicile.crypto.keys import KEY_BYTES, DataKey
 from domicile.domain.errors import AlreadyExists, DecryptionFailed
 from domicile.ports.clock import Clock
-from domicile.ports.keys import KeyProvider
+from domicile.ports.keys import KeyProvider, Secret
 from domicile.ports.repositories import Database, WrappedKey
 
 #: How many unwrapped keys are kept (about 1 kB each, with what is derived from them), and for how many seconds. The age is
@@ -66,6 +66,10 @@ class DatabaseKeyRing:
     async def digest_key(self, tenant_id: UUID) -> bytes:
         """Makes the tenant's key if there is none yet: the first document is fingerprinted before it is encrypted."""
         return (await self._tenant_key(tenant_id, make=True)).derive(b"domicile/fingerprint/1")
+
+    async def secret(self, tenant_id: UUID, purpose: Secret) -> DataKey:
+        tenant_key = await self._tenant_key(tenant_id, make=True)
+        return DataKey(tenant_key.id, tenant_key.derive(b"domicile/secret/1/" + purpose.value.encode()))
 
     def forget(self, tenant_id: UUID, key_ids: Iterable[UUID]) -> None:
         """Drop data keys that were just deleted from the database, so that nothing here opens what they sealed."""
