@@ -20,7 +20,9 @@ import structlog
 from hypothesis import settings
 
 from domicile.adapters.db.database import SqlDatabase
-from domicile.adapters.db.migrate import upgrade
+from domicile.adapters.db.key_schema import key_metadata
+from domicile.adapters.db.key_store import SqlKeyStore
+from domicile.adapters.db.migrate import KEYS, upgrade
 from domicile.adapters.db.schema import metadata
 
 MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
@@ -86,6 +88,38 @@ def sqlite_url(_migrated_file: Path, tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+@pytest.fixture(scope="session")
+def _migrated_key_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty key store on SQLite, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "keys.sqlite3"
+    _outside(upgrade(f"sqlite+aiosqlite:///{path}", folder=MIGRATIONS, schema=KEYS))
+    return path
+
+
+@pytest.fixture
+def sqlite_key_store_url(_migrated_key_store: Path, tmp_path: Path) -> str:
+    """A fresh key store on SQLite."""
+    path = tmp_path / "keys.sqlite3"
+    shutil.copyfile(_migrated_key_store, path)
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_key_store_url(_postgres_server: str) -> str:
+    """The run's key store on PostgreSQL, a database beside the other one, empty. The URL holds the password."""
+    url = f"{_postgres_server}_keys"
+    _outside(_execute(url, f"TRUNCATE {', '.join(key_metadata.tables)} RESTART IDENTITY"))
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+async def key_store(request: pytest.FixtureRequest) -> AsyncIterator[SqlKeyStore]:
+    """A key store on each of the two databases in turn, opened."""
+    opened = SqlKeyStore(SqlDatabase(str(request.getfixturevalue(f"{request.param}_key_store_url"))))
+    yield opened
+    await opened.close()
+
+
 @pytest.fixture
 async def sqlite_database(sqlite_url: str) -> AsyncIterator[SqlDatabase]:
     """A fresh SQLite database, for tests to which it does not matter which database it is."""
@@ -125,17 +159,21 @@ async def database(database_url: str) -> AsyncIterator[SqlDatabase]:
 def _postgres_server() -> Iterator[str]:
     if url := os.environ.get("DOMICILE_TEST_POSTGRES_URL"):
         _outside(upgrade(url, folder=MIGRATIONS))
+        _outside(upgrade(f"{url}_keys", folder=MIGRATIONS, schema=KEYS))
         yield url
         return
     port = _running_cluster()
     name, password = f"domicile_test_{secrets.token_hex(6)}", secrets.token_hex(16)
-    _as_postgres(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", f"CREATE DATABASE {name} OWNER {name}")
+    names = (name, f"{name}_keys")
+    _as_postgres(f"CREATE ROLE {name} LOGIN PASSWORD '{password}'", *(f"CREATE DATABASE {each} OWNER {name}" for each in names))
     url = f"postgresql+asyncpg://{name}:{password}@127.0.0.1:{port}/{name}"
     try:
         _outside(upgrade(url, folder=MIGRATIONS))
+        _outside(upgrade(f"{url}_keys", folder=MIGRATIONS, schema=KEYS))
         yield url
     finally:
-        _as_postgres(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"DROP ROLE IF EXISTS {name}")
+        drops = (f"DROP DATABASE IF EXISTS {each} WITH (FORCE)" for each in names)
+        _as_postgres(*drops, f"DROP ROLE IF EXISTS {name}")
 
 
 def _running_cluster() -> str:

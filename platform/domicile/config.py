@@ -58,6 +58,13 @@ class Settings:
     #: File that holds the database password.
     database_password_file: Path | None = None
 
+    #: SQLAlchemy URL of the key store, another database than the first; empty means ``keys.db`` beside the root key's file.
+    key_store_url: str = ""
+    #: Region of that key store; required with its URL.
+    key_store_region: str = ""
+    #: File that holds its password.
+    key_store_password_file: Path | None = None
+
     #: URL of a Qdrant server; empty means the engine in this process.
     qdrant_url: str = ""
     #: Region of that Qdrant server; required with its URL.
@@ -134,6 +141,11 @@ class Settings:
     def root_key_path(self) -> Path:
         """Beside the data folder, not in it, so that a copy of the data does not carry its key."""
         return self.root_key_file or self.data_dir.with_name(self.data_dir.name + ".keys") / "root.key"
+
+    @property
+    def key_store_path(self) -> Path:
+        """Where wrapped keys are kept where there is no server for them: not in the data folder either."""
+        return self.root_key_path.with_name("keys.db")
 
 
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:

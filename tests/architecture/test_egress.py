@@ -8,7 +8,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "platform" / "domicile"
 #: Settings that say where a component is. (``blob_url`` names a bucket; its server is ``blob_endpoint``.)
-ADDRESSES = {"database_url", "qdrant_url", "blob_endpoint", "llm_url", "otlp_endpoint"}
+ADDRESSES = {"database_url", "key_store_url", "qdrant_url", "blob_endpoint", "llm_url", "otlp_endpoint"}
 #: What makes a connection, and the only modules that may call it.
 CONNECTING = {
     "AsyncQdrantClient": {"adapters/qdrant/server.py"},

@@ -24,16 +24,17 @@ from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.embeddings.bm25 import Bm25Encoder
 from domicile.adapters.embeddings.weights import verified_weights
 from domicile.adapters.identity.clock import SystemClock
-from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.bootstrap import initialise_cell, open_office
-from domicile.bootstrap.stores import database, key_provider
+from domicile.bootstrap.stores import database, key_provider, key_store
 from domicile.config import Settings
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
 from domicile.domain.values import Classification, Role
 from domicile.ingestion.sealing import chunk_id, seal_chunk, seal_title
-from domicile.ports.repositories import Database, WrappedKey
+from domicile.ports.keys import ROOT_PROVIDER
+from domicile.ports.repositories import Database
 from domicile.ports.vector_index import IndexPoint
 
 TENANTS = 50
@@ -89,7 +90,8 @@ async def _fill(folder: Path) -> Filled:
     provider.load()
     weights = verified_weights()
     index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
-    ring = DatabaseKeyRing(database=store, provider=provider, clock=_CLOCK)
+    keys = key_store(settings, Outbound({}, EgressGuard()))
+    ring = StoredKeyRing(store=keys, providers={ROOT_PROVIDER: provider}, region=provider.region, clock=_CLOCK)
     writer = Writer(0)
     texts = [writer.text(WORDS_OF_A_CHUNK) for _ in range(DOCUMENTS * CHUNKS)]
     contents = list(zip(texts, Bm25Encoder(settings.languages).encode_passages(texts, "en"), strict=True))
@@ -97,12 +99,13 @@ async def _fill(folder: Path) -> Filled:
     for tenant, group, _ in people:
         collection = Collection(_CLOCK.new_id(), tenant.id, "knowledge", tenant.region)
         documents = [_attributes(tenant, collection, group, ordinal) for ordinal in range(DOCUMENTS)]
-        versions = [(_CLOCK.new_id(), await ring.create(tenant.id, _CLOCK.new_id())) for _ in documents]
-        made = [(attributes, version, *key) for attributes, (version, key) in zip(documents, versions, strict=True)]
+        created = await ring.create(tenant.id, [_CLOCK.new_id() for _ in documents])
+        made = [(attributes, _CLOCK.new_id(), key) for attributes, key in zip(documents, created, strict=True)]
         await index.upsert(list(_points(made, contents, writer.vectors(len(contents)))))
         await _publish(store, collection, made)
     await index.close()
     await ring.close()
+    await keys.close()
     await store.close()
     return Filled(folder, *(tuple(keys[role] for _, _, keys in people) for role in (Role.MEMBER, Role.ADMINISTRATOR)))
 
@@ -136,7 +139,7 @@ def _attributes(tenant: Tenant, collection: Collection, group: Group, ordinal: i
 
 def _points(made, contents, vectors) -> Iterator[IndexPoint]:
     for number, (text, sparse) in enumerate(contents):
-        attributes, version, key, _ = made[number // CHUNKS]
+        attributes, version, key = made[number // CHUNKS]
         ordinal = number % CHUNKS
         chunk = Chunk(ordinal, text, ordinal * 1000, ordinal * 1000 + len(text), ("Chapter", f"Section {ordinal}"))
         envelope = seal_chunk(key, attributes, version, chunk)
@@ -147,8 +150,7 @@ async def _publish(store: Database, collection: Collection, made) -> None:
     now = _CLOCK.now()
     async with store.writing() as unit:
         await unit.collections.add(collection)
-        await unit.keys.add_data_keys([WrappedKey(key.id, each.tenant_id, wrapped, now) for each, _, key, wrapped in made])
-        for attributes, version, key, _ in made:
+        for attributes, version, key in made:
             title = DocumentTitle("A document", f"documents/{attributes.document_id}.md", "text/markdown", "en")
             sealed = seal_title(key, attributes, version, title)
             current = DocumentVersion(version, attributes.document_id, key.id, version.bytes * 2, sealed, 20_000, CHUNKS, now)

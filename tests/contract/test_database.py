@@ -20,7 +20,7 @@ from domicile.domain.marks import Marks, Validity
 from domicile.domain.principals import ApiKey, Grant, Principal, PrincipalKind, Session
 from domicile.domain.values import Classification, Region, Role
 from domicile.policy.scope import AllOf, Between, Everything, Field, Nothing, OneOf, RetrievalScope
-from domicile.ports.repositories import IdempotentReply, UnitOfWork, WrappedKey
+from domicile.ports.repositories import IdempotentReply, UnitOfWork
 
 NOW = datetime(2025, 3, 14, 9, 26, 53, 589793, tzinfo=UTC)
 ACME, GLOBEX = people.tenant("acme"), people.tenant("globex")
@@ -57,10 +57,6 @@ def document(name: str = "leave-policy", *, version: int = 1, groups: tuple[UUID
         created_at=NOW + timedelta(minutes=version),
     )
     return Document(attributes, uid(f"source/{name}").bytes, made, NOW)
-
-
-def data_key(key_id: UUID) -> WrappedKey:
-    return WrappedKey(key_id, ACME.id, b"wrapped", NOW)
 
 
 def job(name: str = "job", items: int = 3) -> Job:
@@ -455,21 +451,18 @@ class TestDocuments:
         """The old content is unreadable from the moment it is replaced; the document keeps its first date."""
         first = document(groups=(FINANCE.id,))
         second = document(version=2, groups=(LEGAL.id,), classification=Classification.RESTRICTED)
-        await unit.keys.add_data_keys([data_key(each.version.data_key_id) for each in (first, second)])
         await unit.documents.publish(first)
         assert await unit.documents.publish(replace(second, created_at=NOW + timedelta(days=9))) == first.version
         assert await unit.documents.get(ACME.id, first.id) == second
-        keys = [first.version.data_key_id, second.version.data_key_id]
-        assert (await unit.keys.data_keys(ACME.id, keys)).keys() == {second.version.data_key_id}
+        assert await unit.doomed_keys.all(9) == [(ACME.id, first.version.data_key_id)]
 
     async def test_publishing_again_after_a_crash_changes_nothing(self, unit: UnitOfWork) -> None:
         """The step is repeated when it is not known whether it was done."""
         made = document(groups=(FINANCE.id,))
-        await unit.keys.add_data_keys([data_key(made.version.data_key_id)])
         await unit.documents.publish(made)
         assert await unit.documents.publish(made) is None
         assert await unit.documents.get(ACME.id, made.id) == made
-        assert await unit.keys.data_keys(ACME.id, [made.version.data_key_id])
+        assert await unit.doomed_keys.all(9) == []
 
     async def test_a_source_is_one_document_of_its_collection(self, unit: UnitOfWork) -> None:
         """Two jobs that bring the same new file at once: the second one is told."""
@@ -480,10 +473,9 @@ class TestDocuments:
     async def test_a_deleted_document_is_gone_with_its_groups_and_key(self, unit: UnitOfWork) -> None:
         """What was removed is given, so that the other stores can follow."""
         made = document(groups=(FINANCE.id,))
-        await unit.keys.add_data_keys([data_key(made.version.data_key_id)])
         await unit.documents.publish(made)
         assert await unit.documents.delete(ACME.id, made.id) == made
-        assert await unit.keys.data_keys(ACME.id, [made.version.data_key_id]) == {}
+        assert await unit.doomed_keys.all(9) == [(ACME.id, made.version.data_key_id)]
         assert await unit.documents.live_versions() == frozenset()
         with pytest.raises(NotFound):
             await unit.documents.get(ACME.id, made.id)
@@ -689,38 +681,38 @@ class TestJobsAtTheSameTime:
         assert await second == 1
 
 
-class TestKeys:
-    async def test_a_tenant_has_one_key(self, unit: UnitOfWork) -> None:
-        """The second of two who make it at once is told."""
-        assert await unit.keys.tenant_key(ACME.id) is None
-        key = WrappedKey(uid("key"), ACME.id, b"\x00wrapped\xff", NOW)
-        await unit.keys.add_tenant_key(key)
-        assert await unit.keys.tenant_key(ACME.id) == key
-        with pytest.raises(AlreadyExists):
-            await unit.keys.add_tenant_key(replace(key, id=uid("other")))
+class TestDoomedKeys:
+    async def test_an_order_stands_until_it_is_carried_out(self, unit: UnitOfWork) -> None:
+        """Some at a time; ordering none, or removing none, changes nothing."""
+        ids = [uid(f"key/{number}") for number in range(3)]
+        await unit.doomed_keys.add(ACME.id, ids[:2])
+        await unit.doomed_keys.add(GLOBEX.id, ids[2:])
+        await unit.doomed_keys.add(ACME.id, [])
+        assert len(await unit.doomed_keys.all(2)) == 2
+        await unit.doomed_keys.remove([])
+        await unit.doomed_keys.remove(ids[:2])
+        assert await unit.doomed_keys.all(9) == [(GLOBEX.id, ids[2])]
 
-    async def test_data_keys_are_the_tenants_own(self, unit: UnitOfWork) -> None:
-        """Another tenant can neither read nor destroy them."""
-        keys = [data_key(uid(f"key/{number}")) for number in range(3)]
-        await unit.keys.add_data_keys(keys)
-        await unit.keys.add_data_keys([])
-        ids = [key.id for key in keys]
-        assert await unit.keys.data_keys(ACME.id, ids) == {key.id: key for key in keys}
-        assert await unit.keys.data_keys(GLOBEX.id, ids) == {}
-        await unit.keys.delete_data_keys(GLOBEX.id, ids)
-        await unit.keys.delete_data_keys(ACME.id, [*ids[:2], uid("unknown")])
-        await unit.keys.delete_data_keys(ACME.id, [])
-        assert await unit.keys.data_keys(ACME.id, ids) == {ids[2]: keys[2]}
+    async def test_keys_that_something_names(self, unit: UnitOfWork) -> None:
+        """A document, an item of a job and a conversation each name one; nothing names the fourth."""
+        made, talk, work = document(), conversation(), job("keys", 1)
+        await unit.documents.publish(made)
+        await unit.conversations.add(talk)
+        await unit.jobs.add(work)
+        named = {made.version.data_key_id, talk.data_key_id, work.items[0].data_key_id}
+        assert await unit.doomed_keys.named([*named, uid("nobody's")]) == named
+        assert await unit.doomed_keys.named([]) == frozenset()
+
+
+def conversation(name: str = "talk", minutes: int = 0) -> Conversation:
+    at = NOW + timedelta(minutes=minutes)
+    return Conversation(uid(name), ACME.id, MIA.id, uid(f"key/{name}"), b"title", at, at)
 
 
 class TestConversations:
-    def conversation(self, name: str = "talk", minutes: int = 0) -> Conversation:
-        at = NOW + timedelta(minutes=minutes)
-        return Conversation(uid(name), ACME.id, MIA.id, uid(f"key/{name}"), b"title", at, at)
-
     async def test_conversations_come_latest_first(self, unit: UnitOfWork) -> None:
         """A new exchange moves its conversation to the top."""
-        old, new = self.conversation("old"), self.conversation("new", 1)
+        old, new = conversation("old"), conversation("new", 1)
         await unit.conversations.add(old)
         await unit.conversations.add(new)
         assert await unit.conversations.of_principal(ACME.id, MIA.id) == [new, old]
@@ -732,7 +724,7 @@ class TestConversations:
 
     async def test_another_tenants_conversation_is_not_found(self, unit: UnitOfWork) -> None:
         """Nor is it deleted."""
-        talk = self.conversation()
+        talk = conversation()
         await unit.conversations.add(talk)
         with pytest.raises(NotFound):
             await unit.conversations.get(GLOBEX.id, talk.id)
@@ -743,14 +735,13 @@ class TestConversations:
 
     async def test_deleting_takes_exchanges_and_key_along(self, unit: UnitOfWork) -> None:
         """Nothing of it can be read again, from a backup neither, once the key is gone."""
-        talk = self.conversation()
-        await unit.keys.add_data_keys([data_key(talk.data_key_id)])
+        talk = conversation()
         await unit.conversations.add(talk)
         for ordinal in range(2):
             await unit.conversations.add_exchange(Exchange(uid(f"e{ordinal}"), talk.id, ordinal, b"body", NOW))
         await unit.conversations.delete(ACME.id, talk.id)
         assert await unit.conversations.exchanges(talk.id) == []
-        assert await unit.keys.data_keys(ACME.id, [talk.data_key_id]) == {}
+        assert await unit.doomed_keys.all(9) == [(ACME.id, talk.data_key_id)]
 
 
 class TestIdempotency:

@@ -18,7 +18,6 @@ from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
 from domicile.domain.transfers import TransferRecord
 from domicile.domain.values import Region
-from domicile.ports.repositories import WrappedKey
 
 
 @dataclass
@@ -30,8 +29,6 @@ class Rows:
     api_keys: dict[bytes, ApiKey] = field(default_factory=dict)
     sessions: dict[bytes, Session] = field(default_factory=dict)
     collections: dict[UUID, Collection] = field(default_factory=dict)
-    tenant_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
-    data_keys: dict[UUID, WrappedKey] = field(default_factory=dict)
     policies: list[WrittenPolicies] = field(default_factory=list)
     transfers: dict[UUID, TransferRecord] = field(default_factory=dict)
     events: list[AuditEvent] = field(default_factory=list)
@@ -67,7 +64,6 @@ class _Unit:
         self.principals = _Principals(self._rows)
         self.credentials = _Credentials(self._rows)
         self.collections = _Collections(self._rows)
-        self.keys = _Keys(self._rows)
         self.policies = _Policies(self._rows)
         self.transfers = MemoryTransfers(self._rows.transfers)
         self.audit = _Audit(self._rows, self._database)
@@ -185,33 +181,6 @@ class _Collections:
 
     async def of_tenant(self, tenant_id: UUID) -> Sequence[Collection]:
         return [each for each in self.rows.collections.values() if each.tenant_id == tenant_id]
-
-
-@dataclass
-class _Keys:
-    rows: Rows
-
-    async def tenant_key(self, tenant_id: UUID) -> WrappedKey | None:
-        return self.rows.tenant_keys.get(tenant_id)
-
-    async def add_tenant_key(self, key: WrappedKey) -> None:
-        if key.tenant_id in self.rows.tenant_keys:
-            raise AlreadyExists()
-        self.rows.tenant_keys[key.tenant_id] = key
-
-    async def add_data_keys(self, keys: Sequence[WrappedKey]) -> None:
-        self.rows.data_keys |= {key.id: key for key in keys}
-
-    async def data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> dict[UUID, WrappedKey]:
-        return {
-            key_id: key
-            for key_id in key_ids
-            if (key := self.rows.data_keys.get(key_id)) is not None and key.tenant_id == tenant_id
-        }
-
-    async def delete_data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> None:
-        for key_id in await self.data_keys(tenant_id, key_ids):
-            del self.rows.data_keys[key_id]
 
 
 @dataclass

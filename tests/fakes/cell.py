@@ -25,6 +25,7 @@ from tests.fakes.blobs import MemoryBlobStore
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
 from tests.fakes.identity import PlainHasher
 from tests.fakes.jobs import MemoryJobQueue
+from tests.fakes.key_store import MemoryKeyStore
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
 from tests.fakes.policy import shipped_decisions
@@ -46,7 +47,7 @@ from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
 from domicile.adapters.identity.clock import SystemClock
-from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.telemetry.tracing import OpenTelemetry
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
@@ -64,6 +65,7 @@ from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
+from domicile.ports.keys import ROOT_PROVIDER
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
 from domicile.retrieval.search import Search
@@ -217,7 +219,8 @@ async def open_memory_cell(
     gate = Gate(in_force, log, clock, HOME)
     transfers = TransferRegister(database=database, gate=gate, clock=clock)
     telemetry = OpenTelemetry("test", HOME.name, spans)
-    keys = DatabaseKeyRing(database=database, provider=MemoryKeyProvider(HOME), clock=clock)
+    key_store = MemoryKeyStore()
+    keys = StoredKeyRing(store=key_store, providers={ROOT_PROVIDER: MemoryKeyProvider(HOME)}, region=HOME, clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
     stores = Stores(database, keys, MemoryBlobStore(), InMemoryVectorIndex(embedder.dimensions))
     parser, queue = PlainParser(), MemoryJobQueue()

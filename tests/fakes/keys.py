@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
 
-from domicile.crypto.context import EncryptionContext, Part
-from domicile.crypto.envelope import seal, unwrap, wrap
+from domicile.crypto.envelope import unwrap, wrap
 from domicile.crypto.keys import DataKey
 from domicile.domain.errors import DecryptionFailed, KeyProviderUnavailable
 from domicile.domain.values import Region
@@ -43,25 +43,27 @@ class MemoryKeyProvider:
 class MemoryKeyRing:
     """Implements the ``KeyRing`` port. Keys are derived from their ids, so that every run of a test has the same ones."""
 
-    def __init__(self, region: Region = HOME) -> None:
+    def __init__(self) -> None:
         self.keys: dict[tuple[UUID, UUID], DataKey] = {}
         self.reads = 0
-        self._region = region
 
-    async def create(self, tenant_id: UUID, key_id: UUID) -> tuple[DataKey, bytes]:
-        key = DataKey(key_id, hashlib.sha256(tenant_id.bytes + key_id.bytes).digest())
-        self.keys[tenant_id, key_id] = key
-        context = EncryptionContext(tenant_id, self._region, key_id, "", Part.DATA_KEY)
-        return key, seal(DataKey(tenant_id, hashlib.sha256(tenant_id.bytes).digest()), context, key.secret)
+    async def create(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> list[DataKey]:
+        made = [DataKey(key_id, hashlib.sha256(tenant_id.bytes + key_id.bytes).digest()) for key_id in key_ids]
+        self.keys |= {(tenant_id, key.id): key for key in made}
+        return made
 
     async def open(self, tenant_id: UUID, key_id: UUID) -> DataKey:
         return (await self.open_many(tenant_id, frozenset({key_id})))[key_id]
 
     async def open_many(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
-        self.reads += 1
-        if any((tenant_id, key_id) not in self.keys for key_id in key_ids):
+        opened = await self.open_existing(tenant_id, key_ids)
+        if opened.keys() != key_ids:
             raise DecryptionFailed()
-        return {key_id: self.keys[tenant_id, key_id] for key_id in key_ids}
+        return opened
+
+    async def open_existing(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
+        self.reads += 1
+        return {key_id: key for key_id in key_ids if (key := self.keys.get((tenant_id, key_id)))}
 
     async def fingerprint(self, tenant_id: UUID, content: bytes) -> bytes:
         return hmac.digest(await self.digest_key(tenant_id), content, "sha256")
@@ -72,9 +74,11 @@ class MemoryKeyRing:
     async def secret(self, tenant_id: UUID, purpose: Secret) -> DataKey:
         return DataKey(tenant_id, hashlib.sha256(purpose.value.encode() + tenant_id.bytes).digest())
 
-    def forget(self, tenant_id: UUID, key_ids: Iterable[UUID]) -> None:
-        """Also what destroying the keys looks like from outside."""
-        for key_id in key_ids:
-            self.keys.pop((tenant_id, key_id), None)
+    async def destroy(self, tenant_id: UUID, key_ids: Collection[UUID]) -> int:
+        return sum(self.keys.pop((tenant_id, key_id), None) is not None for key_id in key_ids)
 
-    async def close(self) -> None: ...
+    async def destroy_tenant(self, tenant_id: UUID) -> int:
+        return await self.destroy(tenant_id, [key_id for of, key_id in self.keys if of == tenant_id])
+
+    async def made_before(self, at: datetime, after: UUID, limit: int) -> Sequence[tuple[UUID, UUID]]:
+        return sorted((name for name in self.keys if name[1] > after), key=lambda name: name[1])[:limit]

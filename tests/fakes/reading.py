@@ -35,7 +35,6 @@ from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
-from domicile.ports.repositories import WrappedKey
 from domicile.ports.vector_index import IndexPoint
 from domicile.retrieval.library import Library
 from domicile.retrieval.search import Retriever, Search
@@ -177,11 +176,8 @@ class ReadingCell:
 
     async def _document(self, tenant: Tenant, attributes: DocumentAttributes, name: str, version: int, chunks: int) -> Document:
         version_id, key_id = uid(f"version/{tenant.slug}/{name}/{version}"), uid(f"key/{tenant.slug}/{name}/{version}")
-        key, wrapped = await self.keys.create(tenant.id, key_id)
+        (key,) = await self.keys.create(tenant.id, [key_id])
         now = self.clock.now()
-        async with self.database.writing() as unit:
-            await unit.keys.add_data_keys([WrappedKey(key_id, tenant.id, wrapped, now)])
-            await unit.commit()
         title = DocumentTitle(f"The {name}", f"docs/{name}.md", "text/markdown", "en")
         draft = DocumentVersion(version_id, attributes.document_id, key_id, b"digest", b"", 1234, chunks, now)
         document = Document(attributes, uid(f"source/{name}").bytes, draft, now)

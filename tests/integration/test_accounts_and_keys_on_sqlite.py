@@ -18,14 +18,14 @@ from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
-from domicile.adapters.db.migrate import upgrade
+from domicile.adapters.db.key_store import SqlKeyStore
+from domicile.adapters.db.migrate import KEYS, upgrade
 from domicile.adapters.keys.file_provider import FileKeyProvider
-from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.audit.events import Outcome
 from domicile.domain.errors import AlreadyExists, CredentialExpired, DecryptionFailed, NotAuthenticated, NotFound
-from domicile.domain.principals import Tenant
 from domicile.domain.values import Classification, Region, Role
-from domicile.ports.repositories import WrappedKey
+from domicile.ports.keys import ROOT_PROVIDER
 
 EU = Region("eu-de")
 HERE = Origin("request-1", "trace-1", "eu-de", "192.0.2.7")
@@ -47,15 +47,12 @@ class Cell:
         provider = FileKeyProvider(folder / "keys" / "root.key", EU)
         if not provider.exists():
             provider.create()
-        self.ring = DatabaseKeyRing(database=self.database, provider=provider, clock=clock)
-
-    async def store(self, tenant: Tenant, key_id: UUID, wrapped: bytes) -> None:
-        async with self.database.writing() as unit:
-            await unit.keys.add_data_keys([WrappedKey(key_id, tenant.id, wrapped, self.clock.now())])
-            await unit.commit()
+        self.key_store = SqlKeyStore(SqlDatabase(f"sqlite+aiosqlite:///{folder}/keys/keys.db"))
+        self.ring = StoredKeyRing(store=self.key_store, providers={ROOT_PROVIDER: provider}, region=EU, clock=clock)
 
     async def close(self) -> None:
         await self.log.close()
+        await self.key_store.close()
         await self.database.close()
 
 
@@ -63,6 +60,8 @@ class Cell:
 async def cells(tmp_path: Path) -> AsyncIterator[tuple[Cell, Cell]]:
     """Two processes of one cell."""
     await upgrade(f"sqlite+aiosqlite:///{tmp_path}/cell.db", folder=MIGRATIONS)
+    (tmp_path / "keys").mkdir(mode=0o700)
+    await upgrade(f"sqlite+aiosqlite:///{tmp_path}/keys/keys.db", folder=MIGRATIONS, schema=KEYS)
     clock = FixedClock()
     pair = Cell(tmp_path, clock), Cell(tmp_path, clock)
     yield pair
@@ -157,29 +156,25 @@ async def test_two_processes_make_one_tenant_key(cells: tuple[Cell, Cell]) -> No
     here, there = cells
     tenant = await here.administration.create_tenant("acme", "Acme", EU)
     ids = [UUID(int=n) for n in range(1, 9)]
-    made = await asyncio.gather(*(cell.ring.create(tenant.id, key_id) for key_id, cell in zip(ids, cells * 4, strict=True)))
-    for key, wrapped in made:
-        await here.store(tenant, key.id, wrapped)
-    expected = {key.id: key for key, _ in made}
+    made = await asyncio.gather(*(cell.ring.create(tenant.id, [key_id]) for key_id, cell in zip(ids, cells * 4, strict=True)))
+    expected = {key.id: key for (key,) in made}
     for cell in cells:
         assert await cell.ring.open_many(tenant.id, frozenset(ids)) == expected
     assert await here.ring.digest_key(tenant.id) == await there.ring.digest_key(tenant.id)
 
 
 async def test_a_destroyed_key_opens_nothing(cells: tuple[Cell, Cell]) -> None:
-    """Once its row is gone and it was forgotten, a key cannot be had back from the database, nor by another tenant before."""
+    """Once it is destroyed in one process, no process can have it back; nor could another tenant before."""
     here, there = cells
     tenant = await here.administration.create_tenant("acme", "Acme", EU)
     rival = await here.administration.create_tenant("rival", "Rival", EU)
-    key, wrapped = await here.ring.create(tenant.id, UUID(int=1))
-    await here.store(tenant, key.id, wrapped)
+    (key,) = await here.ring.create(tenant.id, [UUID(int=1)])
     with pytest.raises(DecryptionFailed):
         await there.ring.open(rival.id, key.id)
     assert await here.ring.open(tenant.id, key.id) == key
-    async with here.database.writing() as unit:
-        await unit.keys.delete_data_keys(tenant.id, [key.id])
-        await unit.commit()
-    here.ring.forget(tenant.id, [key.id])
+    await there.ring.open(tenant.id, key.id)
+    await here.ring.destroy(tenant.id, [key.id])
+    await there.ring.follow()
     for cell in cells:
         with pytest.raises(DecryptionFailed):
             await cell.ring.open(tenant.id, key.id)

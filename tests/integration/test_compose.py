@@ -49,7 +49,7 @@ def compose() -> dict[str, Any]:
 def test_it_is_valid_by_the_compose_specification(compose: dict[str, Any]) -> None:
     """Read back through an independent implementation of the specification, which refuses what it does not know."""
     read = compose_spec.PyCompose.from_json(json.dumps(compose))
-    assert set(read.service_names()) == {*OURS, "postgres", "qdrant", "sglang", "otel-collector"}
+    assert set(read.service_names()) == {*OURS, "postgres", "key-store", "qdrant", "sglang", "otel-collector"}
 
 
 def test_it_refuses_to_start_without_a_region() -> None:
@@ -103,7 +103,7 @@ def test_every_endpoint_declares_its_region(compose: dict[str, Any]) -> None:
 
 @pytest.mark.postgres
 def test_the_commands_start_as_processes_with_the_same_environment(
-    compose: dict[str, Any], tmp_path: Path, postgres_url: str
+    compose: dict[str, Any], tmp_path: Path, postgres_url: str, postgres_key_store_url: str
 ) -> None:
     """``init`` ends well, ``worker`` stays up, and ``serve`` answers, with PostgreSQL where Compose has it.
 
@@ -111,7 +111,9 @@ def test_the_commands_start_as_processes_with_the_same_environment(
     and the worker is only started far enough to refuse that combination in a sentence.
     """
     port = _free_port()
-    environment = _as_process(compose["services"]["service"]["environment"], tmp_path, postgres_url, port)
+    environment = _as_process(
+        compose["services"]["service"]["environment"], tmp_path, (postgres_url, postgres_key_store_url), port
+    )
     made = _run("init", environment)
     assert made.returncode == 0, made.stderr
     with _started("serve", environment, tmp_path):
@@ -122,9 +124,9 @@ def test_the_commands_start_as_processes_with_the_same_environment(
     assert refused.stderr.startswith("Error: Separate workers need a database server and a Qdrant server.")
 
 
-def _as_process(environment: Mapping[str, Any], folder: Path, postgres_url: str, port: int) -> dict[str, str]:
+def _as_process(environment: Mapping[str, Any], folder: Path, urls: tuple[str, str], port: int) -> dict[str, str]:
     """The container's environment, with paths, ports and addresses that exist on this machine."""
-    url, password = _without_password(postgres_url)
+    (url, password), (key_store_url, _) = (_without_password(each) for each in urls)
     secret = folder / "database_password"
     secret.write_text(password)
     changed = {
@@ -135,6 +137,8 @@ def _as_process(environment: Mapping[str, Any], folder: Path, postgres_url: str,
         "DOMICILE_JOBS": "embedded",
         "DOMICILE_DATABASE_URL": url,
         "DOMICILE_DATABASE_PASSWORD_FILE": str(secret),
+        "DOMICILE_KEY_STORE_URL": key_store_url,
+        "DOMICILE_KEY_STORE_PASSWORD_FILE": str(secret),
         "DOMICILE_QDRANT_URL": "",
         "DOMICILE_QDRANT_REGION": "",
         "DOMICILE_QDRANT_API_KEY_FILE": "",

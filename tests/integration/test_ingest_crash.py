@@ -29,9 +29,10 @@ from tests.fakes.policy import shipped_in_force
 from domicile.access.gate import Gate
 from domicile.adapters.blobs.folder import FolderBlobStore
 from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.db.key_store import SqlKeyStore
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.file_provider import FileKeyProvider
-from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.parsers.confined import ConfinedParser
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.crypto.context import EncryptionContext, Part
@@ -43,6 +44,7 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.policy.scope import Everything, Field, OneOf, RetrievalScope
+from domicile.ports.keys import ROOT_PROVIDER
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = [
@@ -172,7 +174,8 @@ class Cell:
         self.blobs = FolderBlobStore(folder / "blobs")
         self.parser = ConfinedParser(processes=1)
         embedder = HashEmbedder()
-        self.keys = DatabaseKeyRing(database=self.database, provider=provider, clock=clock)
+        self.key_store = SqlKeyStore(SqlDatabase(f"sqlite+aiosqlite:///{folder}/keys/keys.db"))
+        self.keys = StoredKeyRing(store=self.key_store, providers={ROOT_PROVIDER: provider}, region=HOME, clock=clock)
         database: Any = DyingDatabase(self.database, killer) if step else self.database
         if step:
             dies_after(killer, self.parser, "parse", lambda *_: "after-parse")
@@ -241,6 +244,7 @@ class Cell:
         await self.parser.close()
         await self.index.close()
         await self.database.close()
+        await self.key_store.close()
 
 
 @asynccontextmanager
@@ -254,10 +258,12 @@ async def opened(folder: Path) -> AsyncIterator[Cell]:
 
 
 @pytest.fixture(scope="module")
-def _published(tmp_path_factory: pytest.TempPathFactory, _migrated_file: Path) -> Path:
+def _published(tmp_path_factory: pytest.TempPathFactory, _migrated_file: Path, _migrated_key_store: Path) -> Path:
     """A cell in which the old version of one document is published, to be copied."""
     folder = tmp_path_factory.mktemp("published")
     shutil.copyfile(_migrated_file, folder / "domicile.sqlite3")
+    (folder / "keys").mkdir(mode=0o700)
+    shutil.copyfile(_migrated_key_store, folder / "keys" / "keys.db")
 
     async def publish() -> None:
         async with opened(folder) as cell:
@@ -384,13 +390,10 @@ async def _assert_nothing_over(cell: Cell) -> None:
     parts = ("original", "text")
     assert blobs == {f"{ACME.id}/{each.id}/{each.version.id}/{part}" for each in documents for part in parts}
     async with cell.database.reading_transaction() as open_:
-        unnamed = text(
-            "SELECT count(*) FROM data_keys WHERE id NOT IN (SELECT data_key_id FROM documents)"
-            " AND id NOT IN (SELECT data_key_id FROM job_items WHERE state = 'unchanged')"
-        )
-        row = await open_.first(unnamed)
-    assert row is not None
-    assert row[0] == 0
+        unchanged = await open_.all(text("SELECT data_key_id FROM job_items WHERE state = 'unchanged'"))
+    named = {document.version.data_key_id for document in documents} | {UUID(row.data_key_id) for row in unchanged}
+    made = await cell.keys.made_before(SystemClock().now() + timedelta(days=1), UUID(int=0), 1_000)
+    assert {key_id for _, key_id in made} <= named
 
 
 async def _live_and_die(folder: Path, step: str, doing: str) -> None:

@@ -19,7 +19,7 @@ POLICIES = list(yaml.safe_load_all((FOLDER / "network-policies.yaml").read_text(
 OUTSIDE = list(yaml.safe_load_all((FOLDER / "component-outside.yaml").read_text("utf-8")))
 #: Ours connect; the others only answer.
 OURS = ("service", "worker", "init")
-COMPONENTS = (*OURS, "postgres", "qdrant", "sglang", "otel-collector")
+COMPONENTS = (*OURS, "postgres", "key-store", "qdrant", "sglang", "otel-collector")
 PART_OF, COMPONENT = "app.kubernetes.io/part-of", "app.kubernetes.io/component"
 
 
@@ -104,7 +104,7 @@ def declared() -> set[tuple[str, int]]:
 
 def test_what_the_settings_declare_is_let_through() -> None:
     """The same components on the same ports as in the Compose file."""
-    assert {host for host, _ in declared()} == {"postgres", "qdrant", "sglang", "otel-collector"}
+    assert {host for host, _ in declared()} == {"postgres", "key-store", "qdrant", "sglang", "otel-collector"}
     for component, port in declared():
         for sender in OURS:
             assert lets_through(sender, component, port), (sender, component, port)
@@ -124,7 +124,7 @@ def test_nothing_else_is_let_through() -> None:
     assert found == permitted
 
 
-@pytest.mark.parametrize("component", ["postgres", "qdrant", "sglang", "otel-collector"])
+@pytest.mark.parametrize("component", ["postgres", "key-store", "qdrant", "sglang", "otel-collector"])
 def test_a_store_or_a_model_reaches_nothing_outside_itself(component: str) -> None:
     """Weights are not fetched and nothing reports home: not even a name can be looked up."""
     targets = [peer for rule in rules("egress", component) for peer in rule["to"]]

@@ -65,7 +65,7 @@ def test_the_header_cannot_be_rewritten_for_another_key() -> None:
         unseal(mine, context, forged)
 
 
-@pytest.mark.parametrize("prefix", [b"\x00\x01", b"\x02\x01", b"\x01\x00", b"\x01\x02", b"\xff\xff"])
+@pytest.mark.parametrize("prefix", [b"\x00\x02", b"\x02\x02", b"\x01\x00", b"\x01\x01", b"\x01\x03", b"\xff\xff"])
 def test_no_other_version_or_algorithm_is_accepted(prefix: bytes) -> None:
     """An envelope cannot be passed off as one of an older or unknown format."""
     context = about(ACME, CONTRACT)
@@ -106,9 +106,9 @@ class _Gcm:
     """GCM's tag over one ciphertext block as a linear equation: tag = rest + block * weight, in GF(2**128)."""
 
     def __init__(self, key: DataKey, context: EncryptionContext, nonce: bytes) -> None:
-        secret = key.derive(b"domicile/envelope/1/encryption")
+        secret = key.derive(b"domicile/envelope/2/encryption" + context.encode())
         self.cipher = AESGCM(secret)
-        self.header = b"\x01\x01" + key.id.bytes + key.sealing().commitment
+        self.header = b"\x01\x02" + key.id.bytes + key.sealing().commitment
         self.associated = self.header + context.encode()
         block_cipher = Cipher(AES(secret), ECB()).encryptor()  # noqa: S305  # GCM's own parts are built from it
         h = int.from_bytes(block_cipher.update(bytes(16)), "big")

@@ -62,7 +62,7 @@ class Conversations:
         return _view(conversation, title, tuple(await self._history.read(conversation)))
 
     async def delete(self, caller: Caller, conversation_id: UUID) -> None:
-        """Removes it with its key, in one transaction with the audit event. Raises like ``get``."""
+        """Removes it, in one transaction with the audit event, and destroys its key. Raises like ``get``."""
         action = Action.CONVERSATION_DELETE
         conversation, decision = await owned_conversation(self._gate, self._database, caller, conversation_id, action)
         event = self._gate.event(
@@ -77,6 +77,7 @@ class Conversations:
             await unit.conversations.delete(caller.tenant.id, conversation_id)
             await unit.audit.append(event)
             await unit.commit()
+        await self._history.destroy_key(conversation)
 
 
 def _view(conversation: Conversation, title: str, exchanges: tuple[ExchangeView, ...] = ()) -> ConversationView:

@@ -20,7 +20,7 @@ from domicile.domain.values import Region
 from domicile.generation.citations import Citation
 from domicile.ports.clock import Clock
 from domicile.ports.keys import KeyRing
-from domicile.ports.repositories import Database, WrappedKey
+from domicile.ports.repositories import Database
 
 #: Characters of the first question that become a conversation's title.
 TITLE_CHARS: Final = 80
@@ -102,11 +102,10 @@ class History:
         """A new conversation of the caller's, durable, named after its first question."""
         tenant_id, now = caller.tenant.id, self._clock.now()
         id_, key_id = self._clock.new_id(), self._clock.new_id()
-        key, wrapped = await self._keys.create(tenant_id, key_id)
+        (key,) = await self._keys.create(tenant_id, [key_id])
         title = seal(key, self._context(tenant_id, id_, "", Part.CONVERSATION_TITLE), title_of(question).encode())
         conversation = Conversation(id_, tenant_id, caller.principal.id, key_id, title, now, now)
         async with self._database.writing() as unit:
-            await unit.keys.add_data_keys([WrappedKey(key_id, tenant_id, wrapped, now)])
             await unit.conversations.add(conversation)
             await unit.commit()
         return conversation
@@ -144,6 +143,10 @@ class History:
             except msgspec.DecodeError:
                 raise DecryptionFailed() from None
         return views
+
+    async def destroy_key(self, conversation: Conversation) -> None:
+        """Make the words of a conversation that was just deleted unreadable in every copy of them."""
+        await self._keys.destroy(conversation.tenant_id, [conversation.data_key_id])
 
     async def titles(self, tenant_id: UUID, conversations: Sequence[Conversation]) -> list[str]:
         """Their titles, in the same order. Raises ``DecryptionFailed``."""

@@ -33,7 +33,7 @@ from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
 from domicile.adapters.keys.file_provider import FileKeyProvider
-from domicile.adapters.keys.ring import DatabaseKeyRing
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.parsers.confined import ConfinedParser
 from domicile.adapters.telemetry.instrumented import (
     InstrumentedAuditLog,
@@ -54,7 +54,7 @@ from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
-from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, vector_index
+from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, key_store, vector_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
 from domicile.domain.values import Region
@@ -65,6 +65,8 @@ from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.policy.decision import DecisionPoint
+from domicile.ports.key_store import KeyStore
+from domicile.ports.keys import ROOT_PROVIDER
 from domicile.ports.repositories import Database
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -139,6 +141,7 @@ class _Base:
     telemetry: OpenTelemetry
     database: SqlDatabase
     provider: FileKeyProvider
+    key_store: KeyStore
     audit_log: SqlAuditLog
     gate: Gate
     in_force: PoliciesInForce
@@ -167,8 +170,12 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     # The database has to be open for that, and it is the first thing that is written there; nothing else is open yet.
     standing = StandingFlows(standing_flows(settings), database=store, gate=gate, clock=clock)
     await standing.enter()
-    keys = DatabaseKeyRing(database=store, provider=provider, clock=clock)
+    key_rows = key_store(settings, outbound)
+    stack.push_async_callback(key_rows.close)
+    await key_rows.ping()
+    keys = StoredKeyRing(store=key_rows, providers={ROOT_PROVIDER: provider}, region=region, clock=clock)
     stack.push_async_callback(keys.close)
+    _in_background(stack, keys.keep_following())
     weights, embedder = await asyncio.to_thread(verified, settings)
     stack.push_async_callback(embedder.close)
     # Both take seconds, and neither needs the other.
@@ -180,6 +187,7 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         telemetry=telemetry,
         database=store,
         provider=provider,
+        key_store=key_rows,
         audit_log=audit_log,
         in_force=in_force,
         refresh=refresh,
@@ -278,7 +286,13 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         answers=answers,
         conversations=Conversations(database=store, history=history, gate=gate),
         health=Health(
-            {"database": store.ping, "vector-index": index.ping, "model": author.ping, "keys": _checked(base.provider.load)}
+            {
+                "database": store.ping,
+                "key-store": base.key_store.ping,
+                "vector-index": index.ping,
+                "model": author.ping,
+                "keys": _checked(base.provider.load),
+            }
         ),
     )
 

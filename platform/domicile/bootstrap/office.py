@@ -18,8 +18,10 @@ from domicile.access.replay import Replay
 from domicile.access.residency import ResidencyView
 from domicile.access.transfers import TransferRegister
 from domicile.adapters.db.audit_store import SqlAuditLog
-from domicile.adapters.db.migrate import revisions, upgrade
+from domicile.adapters.db.key_move import copy_keys
+from domicile.adapters.db.migrate import KEYS, revisions, upgrade
 from domicile.adapters.egress.guard import PROCESS_GUARD
+from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.lock.folder import FolderLock, Holder
@@ -28,7 +30,7 @@ from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.signing import required_signers
-from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
+from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider, key_store, key_store_url
 from domicile.config import Settings, load_settings, read_secret, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
@@ -148,10 +150,23 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
     lock = hold(settings, "domicile db upgrade")
     try:
         url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
+        await _upgrade_key_store(settings, outbound)
         return await upgrade(url, folder=resource_dir("migrations"), password=password)
     finally:
         if lock:
             lock.release()
+
+
+async def _upgrade_key_store(settings: Settings, outbound: Outbound) -> None:
+    """Before the database, whose migration drops the keys that are still there."""
+    url, password = key_store_url(settings, outbound), read_secret(settings.key_store_password_file)
+    await upgrade(url, folder=resource_dir("migrations"), password=password, schema=KEYS)
+    store, data = key_store(settings, outbound), database(settings, outbound)
+    try:
+        await copy_keys(data, store)
+    finally:
+        await data.close()
+        await store.close()
 
 
 async def database_revisions(settings: Settings | None = None) -> tuple[str | None, str]:

@@ -23,7 +23,8 @@ from domicile.ports.clock import Clock
 
 #: What goes to each kind of component. Content is encrypted everywhere but on its way to and from a model.
 _DATA = {
-    "database": ("metadata", "encrypted-content", "wrapped-keys", "audit"),
+    "database": ("metadata", "encrypted-content", "audit"),
+    "key-store": ("wrapped-keys",),
     "vector-index": ("metadata", "vectors", "encrypted-content"),
     "blob-store": ("encrypted-content",),
     "model": ("content",),
@@ -36,7 +37,8 @@ _DATA = {
 
 #: As what that counts where it flows to another region, which needs a legal basis for each kind.
 _FLOWS = {
-    "database": (DataKind.CONTENT, DataKind.METADATA, DataKind.KEYS),
+    "database": (DataKind.CONTENT, DataKind.METADATA),
+    "key-store": (DataKind.KEYS,),
     "vector-index": (DataKind.CONTENT, DataKind.METADATA),
     "blob-store": (DataKind.CONTENT,),
     "model": (DataKind.CONTENT,),
@@ -66,6 +68,7 @@ def components(settings: Settings) -> Iterator[Component]:
     declared = (
         # The job queue's driver connects in native code, whatever the database's own driver does.
         ("database", settings.database_url, settings.database_region, "DATABASE_URL", "DATABASE_REGION", BY_NETWORK),
+        ("key-store", settings.key_store_url, settings.key_store_region, "KEY_STORE_URL", "KEY_STORE_REGION", BY_GUARD),
         ("vector-index", settings.qdrant_url, settings.qdrant_region, "QDRANT_URL", "QDRANT_REGION", BY_NETWORK),
         ("blob-store", blobs, settings.blob_region, blob_setting.removeprefix("DOMICILE_"), "BLOB_REGION", BY_NETWORK),
         ("model", settings.llm_url, settings.llm_region, "LLM_URL", "LLM_REGION", BY_GUARD),
@@ -102,6 +105,7 @@ def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) 
     caller = cell_caller(settings, clock)
     today, book = clock.now().date(), decisions.bundle.regions
     faults = [fault for each in components(settings) for fault in _faults(each, here, decisions, caller)]
+    faults += _keys_with_the_data(settings)
     faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
     if faults:
         raise ResidencyViolation(f"This cell is in {here}: {'; '.join(faults)}.", components=faults)
@@ -116,6 +120,7 @@ def placed(settings: Settings) -> list[Placed]:
     }
     embedded = {
         "database": "SQLite in the data folder",
+        "key-store": "SQLite beside the root key",
         "vector-index": "engine in this process",
         "blob-store": "folder in the data folder",
         "model": "extractive, in this process",
@@ -174,6 +179,12 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
     resource = Placed(component.kind, "", region, ()).resource
     if not decisions.decide(Request(caller, Action.ENDPOINT_USE, resource, here)).allowed:
         yield f"the {component.kind} is in {region}, which policy does not allow ({component.variable})"
+
+
+def _keys_with_the_data(settings: Settings) -> Iterator[str]:
+    """Keys are kept and backed up apart from the data, or a restored backup could read what was erased."""
+    if settings.key_store_url and settings.key_store_url == settings.database_url:
+        yield "the key-store is the database itself (DOMICILE_KEY_STORE_URL)"
 
 
 def _baseless(component: Component, here: Region, book: RegionBook, today: date) -> Iterator[str]:

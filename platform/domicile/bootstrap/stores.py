@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.db.key_store import SqlKeyStore
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.bootstrap.residency import cell_region
@@ -26,6 +27,23 @@ def database_url(settings: Settings, outbound: Outbound) -> str:
 
 def database(settings: Settings, outbound: Outbound) -> SqlDatabase:
     return SqlDatabase(database_url(settings, outbound), password=read_secret(settings.database_password_file))
+
+
+def key_store_url(settings: Settings, outbound: Outbound) -> str:
+    """The SQLAlchemy URL, without a password. Raises ``ConfigurationError`` where keys would lie with the data."""
+    if settings.key_store_url:
+        return outbound.way_to("key-store")
+    if settings.database_url:
+        raise ConfigurationError(
+            "The database is on a server, and no key store is named.",
+            hint="Set DOMICILE_KEY_STORE_URL to another database, which is backed up apart from the data.",
+        )
+    return f"sqlite+aiosqlite:///{settings.key_store_path}"
+
+
+def key_store(settings: Settings, outbound: Outbound) -> SqlKeyStore:
+    password = read_secret(settings.key_store_password_file)
+    return SqlKeyStore(SqlDatabase(key_store_url(settings, outbound), password=password))
 
 
 def key_provider(settings: Settings) -> FileKeyProvider:

@@ -1,17 +1,21 @@
 """The envelope: how content is stored wherever it is stored.
 
-version (1 byte, 1) · algorithm (1, 1) · key id (16) · key commitment (32) · nonce (12) · ciphertext and tag (n + 16)
+version (1 byte, 1) · algorithm (1) · key id (16) · key commitment (32) · nonce (12) · ciphertext and tag (n + 16)
 
-AES-256-GCM (NIST SP 800-38D) under a key derived from the data key. Associated data is everything before the nonce and the
-encoded encryption context, which is never stored: whoever opens an envelope has to know what it is about.
+AES-256-GCM (NIST SP 800-38D) under a key that is derived from the data key *and* the encryption context. Associated data is
+everything before the nonce and the encoded context, which is never stored: whoever opens an envelope has to know what it is
+about. docs/encryption.md has every byte, and ``tests/vectors/envelope.json`` envelopes to compare with.
 
 The commitment is derived from the same data key under another label, as the AWS Encryption SDK's committing suites do. GCM
 alone does not commit to its key: one ciphertext can be made to open under two keys to two texts. Here the second key's
 commitment would have to collide in SHA-256.
 
-Nonces are 96 random bits. A data key belongs to one document version or one conversation and seals some thousands of
-envelopes: for 2**16 under one key the chance that any nonce repeats is below 2**-65. Nothing has to be counted or
-stored, so no crash, restored backup or second process can make a nonce repeat.
+A nonce must never come twice under one AES key. A context names one part of one version of one object, so the key that is
+derived for it seals that part and nothing else: once, and again only where a step that was interrupted is repeated. Each
+time the nonce is 96 fresh random bits; were a part sealed a thousand times, two would be equal with probability 2**-77.
+Nothing has to be counted or stored for that, so no crash, restored backup or second process can make a nonce repeat.
+
+Algorithm 1, which used one AES key for all of a data key's envelopes, is still opened, and no longer made.
 """
 
 from __future__ import annotations
@@ -21,12 +25,14 @@ import os
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domicile.crypto.context import EncryptionContext
 from domicile.crypto.keys import DataKey
 from domicile.domain.errors import DecryptionFailed
 
-_PREFIX = b"\x01\x01"  # version 1, algorithm 1
+_FIRST = b"\x01\x01"  # version 1, algorithm 1
+_PREFIX = b"\x01\x02"  # version 1, algorithm 2
 _KEY_ID = slice(2, 18)
 _COMMITMENT = slice(18, 50)
 _NONCE = slice(50, 62)
@@ -37,7 +43,7 @@ _TAG_BYTES = 16
 OVERHEAD_BYTES = _NONCE.stop + _TAG_BYTES
 
 
-def seal(key: DataKey, context: EncryptionContext, plaintext: bytes) -> bytes:
+def seal(key: DataKey, context: EncryptionContext, plaintext: bytes | bytearray) -> bytes:
     """The plaintext as an envelope that only this key opens, and only for this context. At most 2**31 - 1 bytes."""
     return wrap(key, context.encode(), plaintext)
 
@@ -47,11 +53,12 @@ def unseal(key: DataKey, context: EncryptionContext, envelope: bytes) -> bytes:
     return unwrap(key, context.encode(), envelope)
 
 
-def wrap(key: DataKey, context: bytes, plaintext: bytes) -> bytes:
+def wrap(key: DataKey, context: bytes, plaintext: bytes | bytearray) -> bytes:
     """As ``seal``, for key providers, which are handed their context encoded."""
-    header = _header(key)
+    sealing = key.sealing()
+    header = _PREFIX + key.id.bytes + sealing.commitment
     nonce = os.urandom(_NONCE.stop - _NONCE.start)
-    return header + nonce + key.sealing().cipher.encrypt(nonce, plaintext, header + context)
+    return header + nonce + sealing.cipher(context).encrypt(nonce, plaintext, header + context)
 
 
 def unwrap(key: DataKey, context: bytes, envelope: bytes) -> bytes:
@@ -65,20 +72,29 @@ def unwrap(key: DataKey, context: bytes, envelope: bytes) -> bytes:
 
 def key_id_of(envelope: bytes) -> UUID:
     """Which data key opens the envelope. Only a claim until it did; raises ``DecryptionFailed`` if it is no envelope."""
-    if len(envelope) < OVERHEAD_BYTES or envelope[: len(_PREFIX)] != _PREFIX:
+    if len(envelope) < OVERHEAD_BYTES or envelope[: len(_PREFIX)] not in (_FIRST, _PREFIX):
         raise DecryptionFailed()
     return UUID(bytes=envelope[_KEY_ID])
 
 
-def _header(key: DataKey) -> bytes:
-    return _PREFIX + key.id.bytes + key.sealing().commitment
-
-
 def _open(key: DataKey, context: bytes, envelope: bytes) -> bytes | None:
-    header = _header(key)
-    if len(envelope) < OVERHEAD_BYTES or not hmac.compare_digest(header, envelope[: _COMMITMENT.stop]):
+    if len(envelope) < OVERHEAD_BYTES:
+        return None
+    cipher, commitment = _opening(key, context, envelope[: len(_PREFIX)])
+    header = envelope[: len(_PREFIX)] + key.id.bytes + commitment
+    if cipher is None or not hmac.compare_digest(header, envelope[: _COMMITMENT.stop]):
         return None
     try:
-        return key.sealing().cipher.decrypt(envelope[_NONCE], envelope[_BODY], header + context)
+        return cipher.decrypt(envelope[_NONCE], envelope[_BODY], header + context)
     except InvalidTag:
         return None
+
+
+def _opening(key: DataKey, context: bytes, prefix: bytes) -> tuple[AESGCM | None, bytes]:
+    """The cipher and the commitment that an envelope with that prefix was sealed with."""
+    if prefix == _PREFIX:
+        sealing = key.sealing()
+        return sealing.cipher(context), sealing.commitment
+    if prefix == _FIRST:
+        return key.first_cipher()
+    return None, b""

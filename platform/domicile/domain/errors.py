@@ -125,6 +125,12 @@ class PolicyChanged(CallerError):
     hint = "Read them again, and make your change to what they are now."
 
 
+class KeysInUse(CallerError):
+    slug = "keys-in-use"
+    title = "Keys are still wrapped by a version that is to go"
+    hint = "Run 'domicile key rotate' to its end first."
+
+
 # --- The caller may not -----------------------------------------------------------------------------------------------
 class Refused(DomicileError):
     """Policy, authentication or tenancy says no. Nothing was released."""
@@ -290,6 +296,13 @@ class BlobStoreUnavailable(DependencyError):
 class KeyProviderUnavailable(DependencyError):
     slug = "key-provider-unavailable"
     title = "The key provider is not available"
+
+
+class KeyReplaced(DependencyError):
+    """A tenant's key was rotated between reading and using it: what was to be done succeeds when it is done again."""
+
+    slug = "key-replaced"
+    title = "A key was replaced meanwhile"
 
 
 class EmbedderUnavailable(DependencyError):

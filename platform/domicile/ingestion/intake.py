@@ -3,8 +3,9 @@
 Obligations, labelled where they are met:
 
 1. Policy and region are decided before anything is stored, and a refusal is recorded before it is told.
-2. Originals are in the blob store, encrypted, before the job that names them exists; a failure leaves nothing behind.
-3. One transaction adds the job, its data keys and the audit event. From then on the job is never lost.
+2. Data keys are in the key store, and originals in the blob store, encrypted, before the job that names them exists; what a
+   failure leaves behind is swept away.
+3. One transaction adds the job and the audit event. From then on the job is never lost.
 4. One file that cannot be taken does not keep the others out.
 5. What a file without marks inherits is read in that transaction, in which no other job is added to the collection: of two
    requests at the same time, neither may open what the other restricts.
@@ -163,7 +164,7 @@ class Intake:
         accepted = False
         try:
             job = await self._spooled(caller, placement, placed, spool)  # (2)
-            job = await self._record(caller, decision, placement, job, spool)  # (3)
+            job = await self._record(caller, decision, placement, job)  # (3)
             accepted = True
         finally:
             if not accepted:
@@ -205,7 +206,7 @@ class Intake:
                 return True
         return False
 
-    async def _record(self, caller: Caller, decision: Decision, placement: Placement, job: Job, spool: Spool) -> Job:
+    async def _record(self, caller: Caller, decision: Decision, placement: Placement, job: Job) -> Job:
         counts = Counter(item.state.value for item in job.items)
         event = self._gate.event(
             caller,
@@ -220,7 +221,6 @@ class Intake:
         async with self._database.writing() as unit:
             await unit.jobs.turn_to_add(job.collection_id)
             job = await _placed_again(unit, placement, job)  # (5)
-            await unit.keys.add_data_keys(spool.keys)
             await unit.jobs.add(job)
             await unit.audit.append(event)
             await unit.commit()

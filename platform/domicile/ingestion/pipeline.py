@@ -15,7 +15,7 @@ from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.domain.documents import ItemState, Job, JobItem, JobState, Stage
-from domicile.domain.errors import DecryptionFailed, DependencyError, DomicileError
+from domicile.domain.errors import DependencyError, DomicileError
 from domicile.ingestion.authority import decisions
 from domicile.ingestion.chunking import Chunker
 from domicile.ingestion.drafts import is_published
@@ -146,8 +146,8 @@ class Pipeline:
         for item in known:
             await self._publisher.leave(item)
         news = await self._permitted(job, [item for item in pending if item not in known])
-        with contextlib.suppress(DecryptionFailed):  # Whose key is gone is found out item by item.
-            await self._stores.keys.open_many(job.tenant_id, frozenset(item.data_key_id for item in news))
+        # With one read of the store; whose key is gone is found out item by item.
+        await self._stores.keys.open_existing(job.tenant_id, frozenset(item.data_key_id for item in news))
         return news
 
     async def _permitted(self, job: Job, items: Sequence[JobItem]) -> Sequence[JobItem]:

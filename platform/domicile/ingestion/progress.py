@@ -114,10 +114,7 @@ class Progress:
 
     async def _sources(self, job: Job) -> dict[UUID, str]:
         """The source of each item by its id, of those whose data key still exists."""
-        wanted = {item.data_key_id for item in job.items}
-        async with self._database.reading() as unit:
-            existing = frozenset(await unit.keys.data_keys(job.tenant_id, list(wanted)))
-        keys = await self._keys.open_many(job.tenant_id, existing)
+        keys = await self._keys.open_existing(job.tenant_id, frozenset(item.data_key_id for item in job.items))
         return {item.id: _source(item, keys[item.data_key_id]) for item in job.items if item.data_key_id in keys}
 
 

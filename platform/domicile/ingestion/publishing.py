@@ -74,7 +74,7 @@ class Publisher:
         """Remove what a run may have stored of versions whose document was withdrawn meanwhile."""
         withdrawn = [item for item in job.items if item.failure == DocumentWithdrawn.slug]
         if withdrawn:
-            self._keys.forget(job.tenant_id, [item.data_key_id for item in withdrawn])
+            await self._keys.destroy(job.tenant_id, [item.data_key_id for item in withdrawn])
             await self._remove(withdrawn)
 
     async def refuse(self, job: Job, item: JobItem, decision: Decision) -> None:
@@ -131,7 +131,7 @@ class Publisher:
             await unit.commit()
         if refused:
             await self._remove(refused)
-        self._keys.forget(job.tenant_id, [version.data_key_id for _, version in replaced])
+        await self._keys.destroy(job.tenant_id, [version.data_key_id for _, version in replaced])
         await self._index.delete_versions([version.id for _, version in replaced])  # (3)
         await self._blobs.delete([key for item, version in replaced for key in blob_keys(item.attributes, version.id)])
 

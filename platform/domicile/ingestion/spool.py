@@ -17,39 +17,46 @@ from domicile.ingestion.sealing import blob_key, seal_part, seal_title
 from domicile.ports.blobs import BlobStore
 from domicile.ports.clock import Clock
 from domicile.ports.keys import KeyRing
-from domicile.ports.repositories import WrappedKey
 
 #: Originals that are sealed and written at the same time.
 _AT_ONCE = 4
 
 
 class Spool:
-    """One request's. ``keys`` holds the wrapped data keys of the items so far, to be stored with them."""
+    """One request's."""
 
     def __init__(self, *, blobs: BlobStore, keys: KeyRing, clock: Clock, tenant_id: UUID) -> None:
-        self.keys: list[WrappedKey] = []
         self._blobs = blobs
         self._ring = keys
         self._clock = clock
         self._tenant_id = tenant_id
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._written: list[str] = []
-        self._receipts: DataKey | None = None
 
     async def take(self, job_id: UUID, drafts: Sequence[tuple[Draft, DocumentAttributes]]) -> tuple[JobItem, ...]:
         """The job's items, once all their originals are stored."""
-        taken = [await self._item(job_id, number, *each) for number, each in enumerate(drafts)]
-        pending = [(item, draft, key) for (item, key), (draft, _) in zip(taken, drafts, strict=True) if _is_new(draft)]
-        await all_of(self._write(*each) for each in pending)
-        return tuple(item for item, _ in taken)
+        keys = await self._keys_for([draft for draft, _ in drafts])
+        items = tuple(
+            self._item(job_id, number, *each, key) for number, (each, key) in enumerate(zip(drafts, keys, strict=True))
+        )
+        pending = [each for each in zip(items, drafts, keys, strict=True) if _is_new(each[1][0])]
+        await all_of(self._write(item, draft, key) for item, (draft, _), key in pending)
+        return items
 
     async def discard(self) -> None:
         """Remove what was written. What cannot be removed now belongs to no version, so the next sweep finds it."""
         with contextlib.suppress(DomicileError):
             await self._blobs.delete(self._written)
 
-    async def _item(self, job_id: UUID, number: int, draft: Draft, attributes: DocumentAttributes) -> tuple[JobItem, DataKey]:
-        key = await self._new_key() if _is_new(draft) else await self._receipt_key()
+    async def _keys_for(self, drafts: Sequence[Draft]) -> list[DataKey]:
+        """A key for each; those that store nothing share one, which keeps their sources legible to who asks for the job."""
+        new = sum(_is_new(draft) for draft in drafts)
+        shared = 1 if new < len(drafts) else 0
+        made = await self._ring.create(self._tenant_id, [self._clock.new_id() for _ in range(new + shared)])
+        own = iter(made[:new])
+        return [next(own) if _is_new(draft) else made[-1] for draft in drafts]
+
+    def _item(self, job_id: UUID, number: int, draft: Draft, attributes: DocumentAttributes, key: DataKey) -> JobItem:
         version_id = self._clock.new_id()
         title = DocumentTitle(draft.upload.source, draft.upload.source, "")
         return JobItem(
@@ -67,7 +74,7 @@ class Spool:
             state=draft.state,
             failure=draft.error.slug if draft.error else None,
             failure_detail=str(draft.error) if draft.error else None,
-        ), key
+        )
 
     async def _write(self, item: JobItem, draft: Draft, key: DataKey) -> None:
         name = blob_key(item.attributes, item.version_id, Part.ORIGINAL)
@@ -76,16 +83,6 @@ class Spool:
             sealed = await asyncio.to_thread(seal_part, key, item.attributes, item.version_id, Part.ORIGINAL, content)
             self._written.append(name)
             await self._blobs.put(name, sealed)
-
-    async def _new_key(self) -> DataKey:
-        key, wrapped = await self._ring.create(self._tenant_id, self._clock.new_id())
-        self.keys.append(WrappedKey(key.id, self._tenant_id, wrapped, self._clock.now()))
-        return key
-
-    async def _receipt_key(self) -> DataKey:
-        """One key for all items that store nothing: it only keeps their sources legible to who asks for the job."""
-        self._receipts = self._receipts or await self._new_key()
-        return self._receipts
 
 
 def _is_new(draft: Draft) -> bool:

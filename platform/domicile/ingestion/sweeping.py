@@ -1,4 +1,7 @@
-"""Removing what only takes up room: what a crash left in the stores, unreadable already, and replies that are too old."""
+"""Removing what only takes up room: what a crash left in the stores, unreadable already, and replies that are too old.
+
+And finishing what is on order: data keys whose destruction a crash has kept waiting, and those that nothing came to name.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,19 @@ _BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """How many versions lost their points, and how many blobs and idempotent replies were removed."""
+    """How many versions lost their points, how many blobs and idempotent replies were removed, and how many keys destroyed."""
 
     versions: int
     blobs: int
     replies: int
+    keys: int
 
 
 async def sweep(stores: Stores, now: datetime, grace: timedelta) -> Swept:
     """Remove points and blobs of versions older than ``grace`` which nothing names, and replies past their lifetime."""
     replies = await _forget_replies(stores.database, now - REPLY_LIFETIME)
     made_before = now - grace
+    keys = await destroy_doomed(stores) + await _destroy_nameless(stores, made_before)
     async with stores.database.reading() as unit:
         live = await unit.documents.live_versions()
     dead = [version for version in await stores.index.version_ids() if version not in live and _made(version) <= made_before]
@@ -40,7 +45,35 @@ async def sweep(stores: Stores, now: datetime, grace: timedelta) -> Swept:
             await stores.blobs.delete(batch)
             removed, batch = removed + len(batch), []
     await stores.blobs.delete(batch)
-    return Swept(len(dead), removed + len(batch), replies)
+    return Swept(len(dead), removed + len(batch), replies, keys)
+
+
+async def destroy_doomed(stores: Stores) -> int:
+    """Destroy the data keys that are on order; gives how many there still were."""
+    destroyed = 0
+    while True:
+        async with stores.database.reading() as unit:
+            doomed = await unit.doomed_keys.all(_BATCH)
+        for tenant_id in {tenant_id for tenant_id, _ in doomed}:
+            destroyed += await stores.keys.destroy(tenant_id, [key_id for of, key_id in doomed if of == tenant_id])
+        async with stores.database.writing() as unit:
+            await unit.doomed_keys.remove([key_id for _, key_id in doomed])
+            await unit.commit()
+        if len(doomed) < _BATCH:
+            return destroyed
+
+
+async def _destroy_nameless(stores: Stores, made_before: datetime) -> int:
+    """Keys that were made for something that never came to be: a crash fell between the two."""
+    destroyed, after = 0, UUID(int=0)
+    while page := await stores.keys.made_before(made_before, after, _BATCH):
+        after = page[-1][1]
+        async with stores.database.reading() as unit:
+            named = await unit.doomed_keys.named([key_id for _, key_id in page])
+        for tenant_id in {tenant_id for tenant_id, _ in page}:
+            nameless = [key_id for of, key_id in page if of == tenant_id and key_id not in named]
+            destroyed += await stores.keys.destroy(tenant_id, nameless)
+    return destroyed
 
 
 async def _forget_replies(database: Database, added_before: datetime) -> int:

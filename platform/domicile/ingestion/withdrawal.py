@@ -56,7 +56,7 @@ class Withdrawal:
             await unit.audit.append(event)
             await unit.commit()
         versions = [removed.version.id, *(item.version_id for item in abandoned)]
-        self._keys.forget(caller.tenant.id, [removed.version.data_key_id, *(item.data_key_id for item in abandoned)])
+        await self._keys.destroy(caller.tenant.id, [removed.version.data_key_id, *(item.data_key_id for item in abandoned)])
         await self._index.delete_versions(versions)
         await self._blobs.delete([key for version_id in versions for key in blob_keys(removed.attributes, version_id)])
 
@@ -84,5 +84,5 @@ async def _abandon(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) -> Sequ
     Before the document itself is touched, since publishing takes the two in this order: else each could wait for the other.
     """
     abandoned = await unit.jobs.fail_pending(tenant_id, document_id, DocumentWithdrawn.slug, DocumentWithdrawn.title)
-    await unit.keys.delete_data_keys(tenant_id, [item.data_key_id for item in abandoned])
+    await unit.doomed_keys.add(tenant_id, [item.data_key_id for item in abandoned])
     return abandoned

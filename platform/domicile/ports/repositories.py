@@ -5,6 +5,7 @@ Every read of tenant data takes the tenant's id or a scope: there is no way to a
 
 from __future__ import annotations
 
+from collections.abc import Collection as Collected
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -143,12 +144,13 @@ class DocumentRepository(Protocol):
     async def publish(self, document: Document) -> DocumentVersion | None:
         """Make the version current, in one statement for all to see, and give the one that it replaces.
 
-        Creates the document if it is new; its attributes become those given.
+        Creates the document if it is new; its attributes become those given. Orders the destruction of the key of the version
+        that it replaces.
         """
         ...
 
     async def delete(self, tenant_id: UUID, document_id: UUID) -> Document:
-        """Remove it with its versions and its wrapped data keys; gives what was removed. Raises ``NotFound``."""
+        """Remove it and order the destruction of its data key; gives what was removed. Raises ``NotFound``."""
         ...
 
     async def live_versions(self) -> frozenset[UUID]:
@@ -203,30 +205,22 @@ class JobRepository(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WrappedKey:
-    """A wrapped tenant key or data key as stored. Which tenant key wrapped a data key is in the envelope's key id."""
+class DoomedKeyRepository(Protocol):
+    """Data keys to be destroyed in the key store, which is another database: an order that outlives a crash between."""
 
-    id: UUID
-    tenant_id: UUID
-    wrapped: bytes
-    created_at: datetime
+    async def add(self, tenant_id: UUID, key_ids: Collected[UUID]) -> None: ...
 
-
-class KeyRepository(Protocol):
-    async def tenant_key(self, tenant_id: UUID) -> WrappedKey | None: ...
-
-    async def add_tenant_key(self, key: WrappedKey) -> None:
-        """Raises ``AlreadyExists`` if the tenant has one."""
+    async def all(self, limit: int) -> Sequence[tuple[UUID, UUID]]:
+        """(tenant id, key id) of some that are still on order, any tenant's."""
         ...
 
-    async def add_data_keys(self, keys: Sequence[WrappedKey]) -> None: ...
-
-    async def data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> dict[UUID, WrappedKey]:
-        """Those that exist in that tenant."""
+    async def remove(self, key_ids: Collected[UUID]) -> None:
+        """They are destroyed."""
         ...
 
-    async def delete_data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> None: ...
+    async def named(self, key_ids: Collected[UUID]) -> frozenset[UUID]:
+        """Those of any keys that some row names, for the sweep: the others are left from something that never came to be."""
+        ...
 
 
 class ConversationRepository(Protocol):
@@ -247,7 +241,7 @@ class ConversationRepository(Protocol):
     async def exchanges(self, conversation_id: UUID) -> Sequence[Exchange]: ...
 
     async def delete(self, tenant_id: UUID, conversation_id: UUID) -> None:
-        """With its exchanges and its wrapped data key."""
+        """With its exchanges; orders the destruction of its data key."""
         ...
 
 
@@ -320,7 +314,7 @@ class UnitOfWork(Protocol):
     collections: CollectionRepository
     documents: DocumentRepository
     jobs: JobRepository
-    keys: KeyRepository
+    doomed_keys: DoomedKeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository

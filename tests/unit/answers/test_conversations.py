@@ -81,15 +81,16 @@ async def test_a_narrowed_credential_reads_no_history(told: ReadingCell) -> None
 
 
 async def test_deleting_takes_the_key_with_it(told: ReadingCell) -> None:
-    """In one transaction with its audit event."""
+    """Its destruction is on order in the transaction of the audit event, and done when deleting returns."""
     id_ = await begin(told)
     async with told.database.reading() as unit:
         key_id = (await unit.conversations.get(as_caller().tenant.id, id_)).data_key_id
     await told.conversations.delete(as_caller(), id_)
     with pytest.raises(NotFound):
         await told.conversations.get(as_caller(), id_)
+    assert not await told.keys.open_existing(as_caller().tenant.id, frozenset({key_id}))
     async with told.database.reading() as unit:
-        assert await unit.keys.data_keys(as_caller().tenant.id, [key_id]) == {}
+        assert await unit.doomed_keys.all(9) == [(as_caller().tenant.id, key_id)]
     async with told.database.reading_transaction() as open_:
         rows = await open_.all(text("SELECT count(*) FROM audit_entries"))
     assert rows[0][0] == 1

@@ -39,6 +39,6 @@ async def test_answers_that_end_at_once_take_one_place_each(cell: ReadingCell) -
 async def test_a_conversation_without_its_key_stays_closed(cell: ReadingCell) -> None:
     """To writing too."""
     conversation = await cell.history.begin(as_caller(), "Question?")
-    cell.keys.forget(conversation.tenant_id, [conversation.data_key_id])
+    await cell.keys.destroy(conversation.tenant_id, [conversation.data_key_id])
     with pytest.raises(DecryptionFailed):
         await cell.history.add(conversation, uid("e"), ExchangeBody("q", "a", True, True, "scripted", "eu-de"))

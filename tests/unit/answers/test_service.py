@@ -252,7 +252,7 @@ async def test_a_client_that_leaves_after_the_last_word_has_a_whole_answer(asked
 
 async def test_a_destroyed_key_is_recorded_as_failed(asked: ReadingCell) -> None:
     """Before the first event, and the model is not asked."""
-    asked.keys.forget(ACME.id, [uid("key/acme/travel/1")])
+    await asked.keys.destroy(ACME.id, [uid("key/acme/travel/1")])
     generator = ScriptedGenerator()
     with pytest.raises(DecryptionFailed):
         await answer(asked, generator)

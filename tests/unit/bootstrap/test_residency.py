@@ -24,6 +24,7 @@ from domicile.domain.values import Region
 
 EVERY_KIND = {
     "database": ("database_url", "database_region"),
+    "key-store": ("key_store_url", "key_store_region"),
     "vector-index": ("qdrant_url", "qdrant_region"),
     "blob-store": ("blob_url", "blob_region"),
     "model": ("llm_url", "llm_region"),
@@ -60,11 +61,19 @@ def test_every_component_is_checked(kind: str) -> None:
 
 def test_all_faults_are_told_at_once() -> None:
     """An operator should not have to start five times to learn of five mistakes."""
-    values = {address: "http://host" for address, _ in EVERY_KIND.values()}
+    values = {address: f"http://{kind}" for kind, (address, _) in EVERY_KIND.items()}
     with pytest.raises(ResidencyViolation) as raised:
         checked(declared(**values))
     assert all(kind in str(raised.value) for kind in EVERY_KIND)
     assert len(raised.value.members["components"]) == len(EVERY_KIND)
+
+
+def test_keys_do_not_lie_with_the_data() -> None:
+    """Whoever restores a backup of the database would restore the keys of what was erased since."""
+    same = {"database_url": "postgresql://host/domicile", "database_region": "eu-de", "key_store_region": "eu-de"}
+    with pytest.raises(ResidencyViolation, match="the key-store is the database itself"):
+        checked(declared(**same, key_store_url=same["database_url"]))
+    checked(declared(**same, key_store_url="postgresql://host/domicile_keys"))
 
 
 def test_one_right_component_does_not_excuse_a_wrong_one() -> None:
@@ -119,7 +128,7 @@ def test_the_inventory_of_an_embedded_cell_names_every_part_of_it() -> None:
     """Also what is in the process: all of it is in the cell's region, and policy says so."""
     settings = declared()
     shown = {each.kind: each for each in inventory(settings, decision_point(settings), FixedClock())}
-    assert set(shown) == {"database", "vector-index", "blob-store", "model", "embedder", "keys", "jobs"}
+    assert set(shown) == {"database", "key-store", "vector-index", "blob-store", "model", "embedder", "keys", "jobs"}
     assert all(each.allowed and each.region == "eu-de" and each.data and each.policies for each in shown.values())
     assert {each.confined for each in shown.values()} == {IN_PROCESS}
 
@@ -155,7 +164,7 @@ def test_a_region_that_the_operator_declared_still_needs_a_legal_basis() -> None
     with pytest.raises(ResidencyViolation, match=r"nothing in regions\.yaml permits content to flow to the model in us-va"):
         checked(settings)
     unknown = declared(database_url="postgresql://host", database_region="xx-nowhere", component_regions=("xx-nowhere",))
-    with pytest.raises(ResidencyViolation, match="content and metadata and keys"):
+    with pytest.raises(ResidencyViolation, match="content and metadata to flow"):
         checked(unknown)
     checked(declared(llm_url="http://host", llm_region="eu-fr", component_regions=("eu-fr",)))
 
@@ -165,6 +174,8 @@ def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_know
     settings = declared(
         database_url="postgresql://host",
         database_region="eu-fr",
+        key_store_url="postgresql://host/keys",
+        key_store_region="eu-fr",
         llm_url="http://host",
         llm_region="eu-fr",
         qdrant_url="http://host",
@@ -177,7 +188,7 @@ def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_know
     assert flows == [
         ("database", "content", "eu-de", "eu-fr"),
         ("database", "metadata", "eu-de", "eu-fr"),
-        ("database", "keys", "eu-de", "eu-fr"),
+        ("key-store", "keys", "eu-de", "eu-fr"),
         ("telemetry", "telemetry", "eu-de", "eu-nl"),
     ]
     assert standing_flows(declared()) == []

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.vectors.envelope_decoder import opened
 
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import OVERHEAD_BYTES, key_id_of, seal, unseal, unwrap, wrap
@@ -136,7 +141,7 @@ def test_the_failure_tells_nothing() -> None:
 def test_the_format_byte_by_byte() -> None:
     """Version, algorithm, key id, commitment, nonce, ciphertext and tag stand where the documentation says."""
     envelope = seal(KEY, CONTEXT, b"plaintext")
-    assert envelope[:2] == b"\x01\x01"
+    assert envelope[:2] == b"\x01\x02"
     assert envelope[2:18] == KEY.id.bytes
     assert envelope[18:50] == KEY.sealing().commitment
     assert len(envelope) == len(b"plaintext") + OVERHEAD_BYTES == 9 + 78
@@ -161,11 +166,67 @@ def test_nonces_and_ciphertexts_never_repeat() -> None:
     assert len({each[50:62] for each in envelopes}) == len({each[62:] for each in envelopes}) == 1000
 
 
-@pytest.mark.parametrize("noise", [b"", b"\x01\x01", b"\x02\x01" + bytes(100), b"\x01\x02" + bytes(100), bytes(77)])
+@pytest.mark.parametrize("noise", [b"", b"\x01\x01", b"\x02\x01" + bytes(100), b"\x01\x03" + bytes(100), bytes(77)])
 def test_only_an_envelope_names_a_key(noise: bytes) -> None:
     """Asking bytes that are no envelope for their key fails like opening them does."""
     with pytest.raises(DecryptionFailed):
         key_id_of(noise)
+
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "envelope.json").read_text("utf-8"))["cases"]
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=[case["name"] for case in VECTORS])
+def test_the_published_vectors(case: dict[str, Any]) -> None:
+    """What the documentation alone is enough to read, the product reads, and neither opens what was altered or moved."""
+    envelope, secret = bytes.fromhex(case["envelope"]), bytes.fromhex(case["secret"])
+    expected = bytes.fromhex(case["plaintext"]) if case["valid"] else None
+    assert opened(envelope, secret, case["context"]) == expected
+    named = case["context"]
+    context = EncryptionContext(
+        UUID(named["tenant"]),
+        Region(named["region"]),
+        UUID(named["object"]),
+        named["version"],
+        Other(named["part"]),
+    )
+    key_id = UUID(bytes=envelope[2:18])
+    if expected is None:
+        with pytest.raises(DecryptionFailed):
+            unseal(DataKey(key_id, secret), context, envelope)
+    else:
+        assert unseal(DataKey(key_id, secret), context, envelope) == expected
+
+
+@given(keys, contexts, st.binary(max_size=300))
+def test_an_independent_decoder_reads_what_is_sealed(key: DataKey, context: EncryptionContext, plaintext: bytes) -> None:
+    """For any key, context and content."""
+    named = {
+        "tenant": str(context.tenant_id),
+        "region": context.region.name,
+        "object": str(context.object_id),
+        "version": context.version,
+        "part": context.part.value,
+    }
+    assert opened(seal(key, context, plaintext), bytes(key.secret), named) == plaintext
+
+
+def test_each_context_has_a_key_of_its_own() -> None:
+    """Which is why a nonce cannot come twice under one: the AES key of one part opens no other part's ciphertext."""
+    first, second = CONTEXT, replace(CONTEXT, version="v1/1")
+    envelope = seal(KEY, first, b"x")
+    nonce, body, header = envelope[50:62], envelope[62:], envelope[:50]
+    assert KEY.sealing().cipher(first.encode()).decrypt(nonce, body, header + first.encode()) == b"x"
+    with pytest.raises(InvalidTag):
+        KEY.sealing().cipher(second.encode()).decrypt(nonce, body, header + first.encode())
+
+
+class Other(str):
+    """A part that may be none of ours, as an attacker would name one."""
+
+    @property
+    def value(self) -> str:
+        return str(self)
 
 
 def test_wrapping_takes_the_context_encoded() -> None:

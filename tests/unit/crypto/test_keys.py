@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from domicile.crypto.keys import DataKey
+from domicile.crypto.keys import DataKey, WipedBytes
 
 SECRET = b"never shown, not even in part!!!"
 
@@ -40,6 +40,26 @@ def test_derived_keys_are_independent() -> None:
     }
     assert len(derived) == 6
     assert {len(each) for each in derived} == {32}
+
+
+def test_a_key_is_wiped_when_the_last_holder_lets_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes that it kept, and those derived from them; not before, however often it is handed around."""
+    wiped: list[bytes] = []
+    wipe = WipedBytes.__del__
+
+    def watched(self: WipedBytes) -> None:
+        wipe(self)
+        wiped.append(bytes(self))
+
+    monkeypatch.setattr(WipedBytes, "__del__", watched)
+    key = DataKey(UUID(int=1), SECRET)
+    key.sealing()
+    wiped.clear()  # What was made and let go in between.
+    held = [key]
+    del key
+    assert wiped == []
+    held.clear()
+    assert wiped == [bytes(32), bytes(32)]
 
 
 def test_the_sealing_key_is_derived_once() -> None:

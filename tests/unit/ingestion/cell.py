@@ -139,9 +139,8 @@ class IngestCell:
         entries = await SqlAuditLog(self.database).read(None, limit=1000, newest_first=False)
         return [entry.event for entry in entries]
 
-    async def key_rows(self, *key_ids: UUID) -> set[UUID]:
-        async with self.database.reading() as unit:
-            return set(await unit.keys.data_keys(ACME.id, key_ids))
+    async def keys_left(self, *key_ids: UUID) -> set[UUID]:
+        return set(await self.keys.open_existing(ACME.id, frozenset(key_ids)))
 
     async def withdraw_during(self, store: object, method: str, item: JobItem) -> None:
         """Have the document withdrawn right after the next call of that store's method, in the middle of a run."""

@@ -40,7 +40,7 @@ async def test_an_accepted_document_is_spooled_encrypted_recorded_and_enqueued(c
     assert b"Thirty" not in envelope
     key = await cell.keys.open(ACME.id, item.data_key_id)
     assert unseal_part(key, item.attributes, item.version_id, Part.ORIGINAL, envelope) == b"# Leave\n\nThirty days."
-    assert await cell.key_rows(item.data_key_id) == {item.data_key_id}
+    assert await cell.keys_left(item.data_key_id) == {item.data_key_id}
     assert cell.queue.enqueued == [(job.id, ACME.id)]
     (event,) = await cell.events()
     assert (event.action, event.outcome) == (Action.DOCUMENT_CREATE, Outcome.PERMITTED)

@@ -89,7 +89,7 @@ async def test_a_new_version_replaces_the_old_one_everywhere(cell: IngestCell) -
     assert document.version.id == new.version_id
     assert await cell.index.version_ids() == {new.version_id}
     assert all(str(new.version_id) in key for key in cell.blobs.blobs)
-    assert await cell.key_rows(old.data_key_id, new.data_key_id) == {new.data_key_id}
+    assert await cell.keys_left(old.data_key_id, new.data_key_id) == {new.data_key_id}
     assert (ACME.id, old.data_key_id) not in cell.keys.keys
 
 

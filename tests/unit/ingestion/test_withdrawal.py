@@ -19,7 +19,7 @@ async def test_a_withdrawn_document_is_gone_from_every_store(cell: IngestCell) -
     await cell.withdrawal.delete(cell.admin, item.document_id)
     assert await cell.documents() == []
     assert (cell.blobs.blobs, cell.index.points) == ({}, {})
-    assert await cell.key_rows(item.data_key_id) == set()
+    assert await cell.keys_left(item.data_key_id) == set()
     assert (ACME.id, item.data_key_id) not in cell.keys.keys
     event = (await cell.events())[-1]
     assert (event.action, event.outcome) == (Action.DOCUMENT_DELETE, Outcome.PERMITTED)
@@ -73,7 +73,7 @@ async def assert_gone(cell: IngestCell, job: Job) -> None:
     assert (done.state, item.state, item.failure) == (JobState.DONE, ItemState.FAILED, "document-withdrawn")
     assert await cell.documents() == []
     assert (cell.blobs.blobs, cell.index.points) == ({}, {})
-    assert await cell.key_rows(item.data_key_id) == set()
+    assert await cell.keys_left(item.data_key_id) == set()
     assert (ACME.id, item.data_key_id) not in cell.keys.keys
 
 

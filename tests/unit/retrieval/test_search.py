@@ -44,7 +44,7 @@ async def test_a_search_that_finds_nothing_is_recorded_too(cell: ReadingCell) ->
 async def test_a_destroyed_key_fails_the_search_and_is_recorded(cell: ReadingCell) -> None:
     """What cannot be opened is an error, not an empty passage."""
     document = await cell.publish("travel", "travel time")
-    cell.keys.forget(ACME.id, [document.version.data_key_id])
+    await cell.keys.destroy(ACME.id, [document.version.data_key_id])
     with pytest.raises(DecryptionFailed):
         await cell.search.search(as_caller(), SearchQuery("travel time"))
     assert [event.outcome for event in cell.log.events] == [Outcome.PERMITTED, Outcome.FAILED]

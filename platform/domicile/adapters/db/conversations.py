@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, insert, select, tuple_, update
 
-from domicile.adapters.db.schema import UtcDateTime, conversations, data_keys, exchanges, idempotent_replies
+from domicile.adapters.db.keys import doom
+from domicile.adapters.db.schema import UtcDateTime, conversations, exchanges, idempotent_replies
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.errors import NotFound
@@ -28,7 +29,6 @@ _DELETE = delete(conversations).where(conversations.c.id == bindparam("of"))
 _ADD_EXCHANGE = insert(exchanges)
 _EXCHANGES = select(exchanges).where(exchanges.c.conversation_id == bindparam("conversation_id")).order_by(exchanges.c.ordinal)
 _DELETE_EXCHANGES = delete(exchanges).where(exchanges.c.conversation_id == bindparam("of"))
-_DELETE_KEY = delete(data_keys).where(data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id == bindparam("id"))
 
 _ADD_REPLY = insert(idempotent_replies)
 _REPLY = select(idempotent_replies).where(
@@ -95,7 +95,7 @@ class SqlConversations:
         conversation = await self.get(tenant_id, conversation_id)
         await self._transaction.run(_DELETE_EXCHANGES, {"of": conversation_id})
         await self._transaction.run(_DELETE, {"of": conversation_id})
-        await self._transaction.run(_DELETE_KEY, {"tenant_id": tenant_id, "id": conversation.data_key_id})
+        await doom(self._transaction, tenant_id, [conversation.data_key_id])
 
 
 class SqlIdempotency:

@@ -17,7 +17,7 @@ from domicile.adapters.db.conversations import SqlConversations, SqlIdempotency
 from domicile.adapters.db.credentials import SqlCredentials
 from domicile.adapters.db.documents import SqlDocuments
 from domicile.adapters.db.jobs import SqlJobs
-from domicile.adapters.db.keys import SqlKeys
+from domicile.adapters.db.keys import SqlDoomedKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.policies import SqlTenantPolicies
 from domicile.adapters.db.revision import check_revision, current_revision
@@ -29,9 +29,9 @@ from domicile.ports.repositories import (
     ConversationRepository,
     CredentialRepository,
     DocumentRepository,
+    DoomedKeyRepository,
     IdempotencyRepository,
     JobRepository,
-    KeyRepository,
     PrincipalRepository,
     TenantPolicyRepository,
     TenantRepository,
@@ -51,7 +51,7 @@ class SqlUnitOfWork:
     collections: CollectionRepository
     documents: DocumentRepository
     jobs: JobRepository
-    keys: KeyRepository
+    doomed_keys: DoomedKeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
@@ -69,7 +69,7 @@ class SqlUnitOfWork:
         self.collections = SqlCollections(open_)
         self.documents = SqlDocuments(open_)
         self.jobs = SqlJobs(open_)
-        self.keys = SqlKeys(open_)
+        self.doomed_keys = SqlDoomedKeys(open_)
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
         self.policies = SqlTenantPolicies(open_)

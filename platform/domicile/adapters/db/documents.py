@@ -10,8 +10,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, union, update
 
+from domicile.adapters.db.keys import doom
 from domicile.adapters.db.marks import mark_columns, validity_of
-from domicile.adapters.db.schema import data_keys, document_groups, document_labels, documents, job_items
+from domicile.adapters.db.schema import document_groups, document_labels, documents, job_items
 from domicile.adapters.db.scope_sql import condition
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion, ItemState
@@ -46,7 +47,6 @@ _ADD_GROUP = insert(document_groups)
 _DELETE_GROUPS = delete(document_groups).where(document_groups.c.document_id == bindparam("document_id"))
 _ADD_LABEL = insert(document_labels)
 _DELETE_LABELS = delete(document_labels).where(document_labels.c.document_id == bindparam("document_id"))
-_DELETE_KEY = delete(data_keys).where(data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id == bindparam("id"))
 _LIVE_VERSIONS = union(
     select(documents.c.version_id),
     select(job_items.c.version_id).where(job_items.c.state == ItemState.PENDING.value),
@@ -109,7 +109,7 @@ class SqlDocuments:
         if found is None or found.version.id == document.version.id:
             return None
         if found.version.data_key_id != document.version.data_key_id:
-            await self._delete_key(attributes.tenant_id, found.version.data_key_id)
+            await doom(self._transaction, attributes.tenant_id, [found.version.data_key_id])
         return found.version
 
     async def delete(self, tenant_id: UUID, document_id: UUID) -> Document:
@@ -120,7 +120,7 @@ class SqlDocuments:
         await self._transaction.run(_DELETE_GROUPS, {"document_id": document_id})
         await self._transaction.run(_DELETE_LABELS, {"document_id": document_id})
         await self._transaction.run(_DELETE, {"document_id": document_id})
-        await self._delete_key(tenant_id, removed.version.data_key_id)
+        await doom(self._transaction, tenant_id, [removed.version.data_key_id])
         return removed
 
     async def live_versions(self) -> frozenset[UUID]:
@@ -137,9 +137,6 @@ class SqlDocuments:
         if labels:
             rows = [{"document_id": document_id, "label": label} for label in sorted(labels)]
             await self._transaction.run(_ADD_LABEL, rows)
-
-    async def _delete_key(self, tenant_id: UUID, key_id: UUID) -> None:
-        await self._transaction.run(_DELETE_KEY, {"tenant_id": tenant_id, "id": key_id})
 
 
 @lru_cache(maxsize=1024)

@@ -1,55 +1,49 @@
-"""Wrapped keys."""
+"""Which keys the data names, and which are to be destroyed because it does not any more."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, union
 
-from domicile.adapters.db.schema import data_keys, tenant_keys
+from domicile.adapters.db.schema import conversations, documents, doomed_keys, job_items
 from domicile.adapters.db.transaction import Transaction
-from domicile.ports.repositories import WrappedKey
 
-_ADD_TENANT_KEY = insert(tenant_keys)
-_TENANT_KEY = select(tenant_keys).where(tenant_keys.c.tenant_id == bindparam("tenant_id"))
-_ADD_DATA_KEYS = insert(data_keys)
-_DATA_KEYS = select(data_keys).where(
-    data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id.in_(bindparam("ids", expanding=True))
+_DOOM = insert(doomed_keys)
+_DOOMED = select(doomed_keys).limit(bindparam("at_most"))
+_DONE = delete(doomed_keys).where(doomed_keys.c.id.in_(bindparam("ids", expanding=True)))
+_NAMED = union(
+    *(
+        select(column).where(column.in_(bindparam("ids", expanding=True)))
+        for column in (documents.c.data_key_id, job_items.c.data_key_id, conversations.c.data_key_id)
+    )
 )
-_DELETE_DATA_KEY = delete(data_keys).where(data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id == bindparam("id"))
 
 
-class SqlKeys:
-    """Implements ``KeyRepository``."""
+class SqlDoomedKeys:
+    """Implements ``DoomedKeyRepository``."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    async def tenant_key(self, tenant_id: UUID) -> WrappedKey | None:
-        row = await self._transaction.first(_TENANT_KEY, {"tenant_id": tenant_id})
-        return None if row is None else _key(row)
+    async def add(self, tenant_id: UUID, key_ids: Collection[UUID]) -> None:
+        await doom(self._transaction, tenant_id, key_ids)
 
-    async def add_tenant_key(self, key: WrappedKey) -> None:
-        await self._transaction.run(_ADD_TENANT_KEY, _columns(key))
+    async def all(self, limit: int) -> Sequence[tuple[UUID, UUID]]:
+        return [(row.tenant_id, row.id) for row in await self._transaction.all(_DOOMED, {"at_most": limit})]
 
-    async def add_data_keys(self, keys: Sequence[WrappedKey]) -> None:
-        if keys:
-            await self._transaction.run(_ADD_DATA_KEYS, [_columns(key) for key in keys])
-
-    async def data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> dict[UUID, WrappedKey]:
-        rows = await self._transaction.all(_DATA_KEYS, {"tenant_id": tenant_id, "ids": list(key_ids)})
-        return {row.id: _key(row) for row in rows}
-
-    async def delete_data_keys(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> None:
+    async def remove(self, key_ids: Collection[UUID]) -> None:
         if key_ids:
-            await self._transaction.run(_DELETE_DATA_KEY, [{"tenant_id": tenant_id, "id": key_id} for key_id in key_ids])
+            await self._transaction.run(_DONE, {"ids": sorted(key_ids)})
+
+    async def named(self, key_ids: Collection[UUID]) -> frozenset[UUID]:
+        if not key_ids:
+            return frozenset()
+        return frozenset(row[0] for row in await self._transaction.all(_NAMED, {"ids": sorted(key_ids)}))
 
 
-def _columns(key: WrappedKey) -> Mapping[str, Any]:
-    return {"id": key.id, "tenant_id": key.tenant_id, "wrapped": key.wrapped, "created_at": key.created_at}
-
-
-def _key(row: Row[Any]) -> WrappedKey:
-    return WrappedKey(row.id, row.tenant_id, row.wrapped, row.created_at)
+async def doom(transaction: Transaction, tenant_id: UUID, key_ids: Collection[UUID]) -> None:
+    """Order the destruction of those keys, with the rest of the transaction."""
+    if key_ids:
+        await transaction.run(_DOOM, [{"id": key_id, "tenant_id": tenant_id} for key_id in sorted(key_ids)])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
 from domicile.adapters.db.database import SqlDatabase
+from domicile.adapters.db.key_schema import KEY_REVISIONS
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.schema import REVISIONS
 from domicile.adapters.db.transaction import Transaction
@@ -16,7 +19,19 @@ from domicile.domain.errors import SchemaOutdated
 _WAIT_FOR_OTHERS = text("SELECT pg_advisory_xact_lock(7305804401)")
 
 
-async def upgrade(url: str, *, folder: Path, password: str = "") -> tuple[str | None, str]:
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A folder of migrations and its revisions, oldest first."""
+
+    folder: str
+    revisions: Sequence[str]
+
+
+DATA = Schema("versions", REVISIONS)
+KEYS = Schema("key_store", KEY_REVISIONS)
+
+
+async def upgrade(url: str, *, folder: Path, password: str = "", schema: Schema = DATA) -> tuple[str | None, str]:
     """Upgrade the database with the migrations in that folder; gives its revisions before (None: it was empty) and after.
 
     Creates the file of an SQLite database, not the folder around it. Raises ``SchemaNewer`` for a database that this code is
@@ -28,10 +43,10 @@ async def upgrade(url: str, *, folder: Path, password: str = "") -> tuple[str | 
             if open_.on_postgres:
                 await open_.run(_WAIT_FOR_OTHERS)
             before = await _revision(open_)
-            if _has_to_be_upgraded(before):
-                await open_.run_sync(lambda connection: _run(connection, folder))
+            if _has_to_be_upgraded(before, schema):
+                await open_.run_sync(lambda connection: _run(connection, folder, schema))
             await open_.commit()
-        return before, REVISIONS[-1]
+        return before, schema.revisions[-1]
     finally:
         await database.close()
 
@@ -52,20 +67,22 @@ async def _revision(transaction: Transaction) -> str | None:
     return await current_revision(transaction)
 
 
-def _has_to_be_upgraded(revision: str | None) -> bool:
+def _has_to_be_upgraded(revision: str | None, schema: Schema) -> bool:
     try:
-        check_revision(revision)
+        check_revision(revision, schema.revisions)
     except SchemaOutdated:
         return True
     return False
 
 
-def _run(connection: Connection, folder: Path) -> None:
+def _run(connection: Connection, folder: Path, schema: Schema) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     # Doubled, because Alembic's configuration takes a single percent sign for a substitution.
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(folder / schema.folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

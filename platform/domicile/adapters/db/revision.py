@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Column, MetaData, String, Table, select
 
 from domicile.adapters.db.schema import REVISIONS
@@ -19,10 +21,14 @@ async def current_revision(transaction: Transaction) -> str | None:
     return None if row is None else str(row.version_num)
 
 
-def check_revision(revision: str | None) -> None:
-    """Raise ``SchemaOutdated`` or ``SchemaNewer`` unless the revision is the one that this code needs."""
-    if revision == REVISIONS[-1]:
+def check_revision(revision: str | None, known: Sequence[str] = ()) -> None:
+    """Raise ``SchemaOutdated`` or ``SchemaNewer`` unless the revision is the last of those that this code knows.
+
+    These are the database's own, unless others are given.
+    """
+    known = known or REVISIONS
+    if revision == known[-1]:
         return
-    if revision is not None and revision not in REVISIONS:
-        raise SchemaNewer(f"The database has schema {revision}; this version knows {REVISIONS[-1]} at most.")
-    raise SchemaOutdated(f"The database has schema {revision or 'nothing'}; this version needs {REVISIONS[-1]}.")
+    if revision is not None and revision not in known:
+        raise SchemaNewer(f"The database has schema {revision}; this version knows {known[-1]} at most.")
+    raise SchemaOutdated(f"The database has schema {revision or 'nothing'}; this version needs {known[-1]}.")

@@ -1,7 +1,7 @@
 """The tables, once for SQLite and PostgreSQL. ``migrations/`` makes them; a test compares the two.
 
-No foreign key cascades: what is deleted is named where it is deleted. Nothing refers to a data key by foreign key, because
-destroying a key has to be possible whatever else still exists. ``audit_entries`` and ``transfers`` refer to nothing, so
+No foreign key cascades: what is deleted is named where it is deleted. Keys are not here but in the key store
+(``key_schema``), so that no copy of this database opens what is in it. ``audit_entries`` and ``transfers`` refer to nothing, so
 nothing that is deleted can take an entry with it, and their triggers (see the migrations) refuse every change.
 """
 
@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -72,19 +72,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    }
-)
+NAMING = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMING)
 
 #: A set of ids or names, or nothing at all (SQL's NULL, not JSON's).
 _SET = JSON(none_as_null=True)
 #: On SQLite only INTEGER, not BIGINT, makes the primary key the row's own number.
-_POSITION = BigInteger().with_variant(Integer(), "sqlite")
+POSITION = BigInteger().with_variant(Integer(), "sqlite")
 
 tenants = Table(
     "tenants",
@@ -274,23 +274,12 @@ job_items = Table(
     Index(None, "state", "job_id"),
 )
 
-tenant_keys = Table(
-    "tenant_keys",
+#: Data keys that nothing names any more, to be destroyed in the key store: an order that outlives a crash between the two.
+doomed_keys = Table(
+    "doomed_keys",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
-    Column("wrapped", LargeBinary, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    UniqueConstraint("tenant_id"),
-)
-
-data_keys = Table(
-    "data_keys",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
-    Column("wrapped", LargeBinary, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
+    Column("tenant_id", Id, nullable=False),
 )
 
 conversations = Table(
@@ -344,7 +333,7 @@ tenant_policies = Table(
 audit_entries = Table(
     "audit_entries",
     metadata,
-    Column("position", _POSITION, primary_key=True, autoincrement=False),
+    Column("position", POSITION, primary_key=True, autoincrement=False),
     Column("id", Id, nullable=False),
     Column("tenant_id", Id),
     Column("principal_id", Id),

@@ -1,4 +1,4 @@
-"""Data keys, wrapped by tenant keys in the database, wrapped by the region's root key in its provider."""
+"""Data keys, wrapped by tenant keys in the key store, wrapped by the root keys of their providers."""
 
 from __future__ import annotations
 
@@ -6,55 +6,71 @@ import asyncio
 import hmac
 import os
 import time
-from collections.abc import Callable, Iterable
-from uuid import UUID
-from weakref import WeakValueDictionary
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID, uuid5
 
 from domicile.adapters.keys.cache import KeyCache
+from domicile.adapters.keys.tenant_keys import SECONDS_KEPT, TenantKeys
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal, unseal
 from domicile.crypto.keys import KEY_BYTES, DataKey
-from domicile.domain.errors import AlreadyExists, DecryptionFailed
+from domicile.domain.errors import AlreadyExists, DecryptionFailed, DependencyError, KeyReplaced
+from domicile.domain.values import Region
 from domicile.ports.clock import Clock
+from domicile.ports.key_store import KeyStore, WrappedDataKey
 from domicile.ports.keys import KeyProvider, Secret
-from domicile.ports.repositories import Database, WrappedKey
 
-#: How many unwrapped keys are kept (about 1 kB each, with what is derived from them), and for how many seconds. The age is
-#: how long a key that another process destroyed can still open something here.
-TENANT_KEYS_KEPT = 1_000
-DATA_KEYS_KEPT = 20_000
-SECONDS_KEPT = 300.0
+#: How many unwrapped data keys are kept (about 1 kB each, with what is derived from them), and how often one is used before it
+#: is unwrapped again. For how long: as tenants' keys.
+KEPT = 20_000
+USES = 100_000
+#: Seconds after which other processes have forgotten a key that was destroyed.
+FOLLOW_SECONDS = 1.0
+#: Times that wrapping is tried again because of a rotation at the same moment.
+_TRIES = 3
 
 
-class DatabaseKeyRing:
-    """Implements the ``KeyRing`` port.
-
-    ``create`` may have to write a tenant's first key in a transaction of its own: call it before, not inside, a unit of
-    work that writes, since an embedded database has one writer at a time.
-    """
+class StoredKeyRing:
+    """Implements the ``KeyRing`` port. ``keep_following`` has to run where other processes may destroy keys."""
 
     def __init__(
-        self, *, database: Database, provider: KeyProvider, clock: Clock, monotonic: Callable[[], float] = time.monotonic
+        self,
+        *,
+        store: KeyStore,
+        providers: Mapping[str, KeyProvider],
+        region: Region,
+        clock: Clock,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database = database
-        self._provider = provider
+        self._store = store
+        self._region = region
         self._clock = clock
-        self._tenant_keys: KeyCache[UUID] = KeyCache(TENANT_KEYS_KEPT, SECONDS_KEPT, monotonic)
-        self._data_keys: KeyCache[tuple[UUID, UUID]] = KeyCache(DATA_KEYS_KEPT, SECONDS_KEPT, monotonic)
-        self._making: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+        self.tenant_keys = TenantKeys(store=store, providers=providers, region=region, clock=clock, monotonic=monotonic)
+        self._cache: KeyCache[tuple[UUID, UUID]] = KeyCache(KEPT, SECONDS_KEPT, USES, monotonic)
         self._forgotten = 0
+        self._followed = 0
 
-    async def create(self, tenant_id: UUID, key_id: UUID) -> tuple[DataKey, bytes]:
-        """The new key is not cached: the caller's transaction may fail, and the next try makes another under the same id."""
-        tenant_key = await self._tenant_key(tenant_id, make=True)
-        key = DataKey(key_id, os.urandom(KEY_BYTES))
-        return key, seal(tenant_key, self._context(tenant_id, key_id, Part.DATA_KEY), key.secret)
+    async def create(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> list[DataKey]:
+        keys = [DataKey(key_id, os.urandom(KEY_BYTES)) for key_id in key_ids]
+        if keys:
+            await self._store_new(tenant_id, keys)
+        for key in keys:
+            self._cache.put((tenant_id, key.id), key)
+        return keys
 
     async def open(self, tenant_id: UUID, key_id: UUID) -> DataKey:
         return (await self.open_many(tenant_id, frozenset({key_id})))[key_id]
 
     async def open_many(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
-        cached = {key_id: self._data_keys.get((tenant_id, key_id)) for key_id in key_ids}
+        opened = await self.open_existing(tenant_id, key_ids)
+        if opened.keys() != key_ids:
+            raise DecryptionFailed()
+        return opened
+
+    async def open_existing(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
+        cached = {key_id: self._cache.get((tenant_id, key_id)) for key_id in key_ids}
         opened = {key_id: key for key_id, key in cached.items() if key is not None}
         if missing := key_ids - opened.keys():
             opened |= await self._read(tenant_id, missing)
@@ -64,79 +80,109 @@ class DatabaseKeyRing:
         return hmac.digest(await self.digest_key(tenant_id), content, "sha256")
 
     async def digest_key(self, tenant_id: UUID) -> bytes:
-        """Makes the tenant's key if there is none yet: the first document is fingerprinted before it is encrypted."""
-        return (await self._tenant_key(tenant_id, make=True)).derive(b"domicile/fingerprint/1")
+        return bytes((await self.secret(tenant_id, Secret.FINGERPRINT)).secret)
 
     async def secret(self, tenant_id: UUID, purpose: Secret) -> DataKey:
-        tenant_key = await self._tenant_key(tenant_id, make=True)
-        return DataKey(tenant_key.id, tenant_key.derive(b"domicile/secret/1/" + purpose.value.encode()))
+        """Kept like a data key, so that it is wrapped anew with them and is gone with its tenant."""
+        key_id = _secret_id(tenant_id, purpose)
+        found = await self.open_existing(tenant_id, frozenset({key_id}))
+        if not found:
+            # From the tenant's key of that moment: before there was a key of its own, this is what fingerprints were made with.
+            first = (await self.tenant_keys.latest(tenant_id)).derive(f"domicile/{purpose.value}/1".encode())
+            with suppress(AlreadyExists):  # Another process was faster, with the same or another one; its counts.
+                await self._store_new(tenant_id, [DataKey(key_id, first)])
+            found = await self.open_many(tenant_id, frozenset({key_id}))
+        return found[key_id]
 
-    def forget(self, tenant_id: UUID, key_ids: Iterable[UUID]) -> None:
-        """Drop data keys that were just deleted from the database, so that nothing here opens what they sealed."""
-        self._forgotten += 1
-        self._data_keys.drop((tenant_id, key_id) for key_id in key_ids)
+    async def destroy(self, tenant_id: UUID, key_ids: Collection[UUID]) -> int:
+        self._forget(tenant_id, key_ids)
+        destroyed = await self._store.destroy(tenant_id, key_ids)
+        self._forget(tenant_id, key_ids)  # What was read between the two.
+        return destroyed
+
+    async def made_before(self, at: datetime, after: UUID, limit: int) -> Sequence[tuple[UUID, UUID]]:
+        while page := await self._store.page(after, at, limit):
+            lasting = {_secret_id(each.tenant_id, purpose) for each in page for purpose in Secret}
+            if others := [(each.tenant_id, each.id) for each in page if each.id not in lasting]:
+                return others
+            after = page[-1].id
+        return []
+
+    async def destroy_tenant(self, tenant_id: UUID) -> int:
+        destroyed = await self._store.destroy_tenant(tenant_id)
+        self._forget_tenant(tenant_id)
+        return destroyed
+
+    async def follow(self) -> None:
+        """Forget what was destroyed anywhere since the last time, and what is too old to be kept."""
+        self._cache.drop_old()
+        self.tenant_keys.forget_old()
+        while gone := await self._store.destroyed_after(self._followed):
+            for each in gone:
+                if each.key_id is None:
+                    self._forget_tenant(each.tenant_id)
+                else:
+                    self._forget(each.tenant_id, [each.key_id])
+                    self.tenant_keys.forget(each.tenant_id, each.key_id)
+            self._followed = gone[-1].position
+
+    async def keep_following(self) -> None:
+        """Follow every second until cancelled. While the store is away nothing is destroyed either; ages still count."""
+        while True:
+            with suppress(DependencyError):
+                await self.follow()
+            await asyncio.sleep(FOLLOW_SECONDS)
 
     async def close(self) -> None:
         """Drop every key."""
         self._forgotten += 1
-        self._data_keys.clear()
-        self._tenant_keys.clear()
+        self._cache.clear()
+        self.tenant_keys.forget_all()
+
+    async def _store_new(self, tenant_id: UUID, keys: Sequence[DataKey]) -> None:
+        for attempt in range(_TRIES):
+            wrapper = await self.tenant_keys.latest(tenant_id)
+            now = self._clock.now()
+            wrapped = [
+                WrappedDataKey(key.id, tenant_id, wrapper.id, self._wrapped(wrapper, tenant_id, key), now) for key in keys
+            ]
+            try:
+                await self._store.add_data_keys(wrapped)
+            except KeyReplaced:
+                if attempt == _TRIES - 1:
+                    raise
+            else:
+                return
 
     async def _read(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
         forgotten = self._forgotten
-        tenant_key = await self._tenant_key(tenant_id, make=False)
-        async with self._database.reading() as unit:
-            found = await unit.keys.data_keys(tenant_id, sorted(key_ids))
-        if found.keys() != key_ids:
-            raise DecryptionFailed()
+        found = await self._store.data_keys(tenant_id, key_ids)
+        wrappers = await self.tenant_keys.of(tenant_id, frozenset(each.wrapped_by for each in found.values()))
         opened = {}
         for key_id, stored in found.items():
-            secret = unseal(tenant_key, self._context(tenant_id, key_id, Part.DATA_KEY), stored.wrapped)
-            opened[key_id] = DataKey(key_id, secret)
+            context = self._context(tenant_id, key_id)
+            opened[key_id] = DataKey(key_id, unseal(wrappers[stored.wrapped_by], context, stored.wrapped))
         if forgotten == self._forgotten:
             # Otherwise one of these may have been destroyed between the read and now, and caching it would bring it back.
             for key_id, key in opened.items():
-                self._data_keys.put((tenant_id, key_id), key)
+                self._cache.put((tenant_id, key_id), key)
         return opened
 
-    async def _tenant_key(self, tenant_id: UUID, *, make: bool) -> DataKey:
-        if cached := self._tenant_keys.get(tenant_id):
-            return cached
-        async with self._making.setdefault(tenant_id, asyncio.Lock()):
-            # Whoever waited here finds what the one before it fetched.
-            key = self._tenant_keys.get(tenant_id) or await self._fetch_tenant_key(tenant_id, make=make)
-            self._tenant_keys.put(tenant_id, key)
-            return key
+    def _wrapped(self, wrapper: DataKey, tenant_id: UUID, key: DataKey) -> bytes:
+        return seal(wrapper, self._context(tenant_id, key.id), key.secret)
 
-    async def _fetch_tenant_key(self, tenant_id: UUID, *, make: bool) -> DataKey:
-        async with self._database.reading() as unit:
-            stored = await unit.keys.tenant_key(tenant_id)
-        if stored is None and make:
-            return await self._make_tenant_key(tenant_id)
-        return await self._unwrap_tenant_key(tenant_id, stored)
+    def _context(self, tenant_id: UUID, key_id: UUID) -> EncryptionContext:
+        return EncryptionContext(tenant_id, self._region, key_id, "", Part.DATA_KEY)
 
-    async def _make_tenant_key(self, tenant_id: UUID) -> DataKey:
-        key = DataKey(self._clock.new_id(), os.urandom(KEY_BYTES))
-        context = self._context(tenant_id, key.id, Part.TENANT_KEY).encode()
-        wrapped = await self._provider.wrap(key.secret, context)
-        try:
-            async with self._database.writing() as unit:
-                await unit.keys.add_tenant_key(WrappedKey(key.id, tenant_id, wrapped, self._clock.now()))
-                await unit.commit()
-        except AlreadyExists:
-            # Another process was faster. Its key is the tenant's; this one has sealed nothing and is dropped.
-            async with self._database.reading() as unit:
-                return await self._unwrap_tenant_key(tenant_id, await unit.keys.tenant_key(tenant_id))
-        return key
+    def _forget(self, tenant_id: UUID, key_ids: Collection[UUID]) -> None:
+        self._forgotten += 1
+        self._cache.drop((tenant_id, key_id) for key_id in key_ids)
 
-    async def _unwrap_tenant_key(self, tenant_id: UUID, stored: WrappedKey | None) -> DataKey:
-        if stored is None:
-            raise DecryptionFailed()
-        context = self._context(tenant_id, stored.id, Part.TENANT_KEY).encode()
-        secret = await self._provider.unwrap(stored.wrapped, context)
-        if len(secret) != KEY_BYTES:
-            raise DecryptionFailed()
-        return DataKey(stored.id, secret)
+    def _forget_tenant(self, tenant_id: UUID) -> None:
+        self._forgotten += 1
+        self._cache.drop_where(lambda name: name[0] == tenant_id)
+        self.tenant_keys.forget(tenant_id, None)
 
-    def _context(self, tenant_id: UUID, key_id: UUID, part: Part) -> EncryptionContext:
-        return EncryptionContext(tenant_id, self._provider.region, key_id, "", part)
+
+def _secret_id(tenant_id: UUID, purpose: Secret) -> UUID:
+    return uuid5(tenant_id, f"domicile/secret/{purpose.value}")

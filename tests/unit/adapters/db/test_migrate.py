@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from alembic import command
@@ -13,15 +14,23 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from tests.fakes.clock import FixedClock
+from tests.fakes.key_store import MemoryKeyStore
+from tests.fakes.keys import MemoryKeyProvider
 
 from domicile.adapters.db.database import SqlDatabase
-from domicile.adapters.db.migrate import revisions, upgrade
+from domicile.adapters.db.key_move import copy_keys
+from domicile.adapters.db.key_schema import KEY_REVISIONS, key_metadata
+from domicile.adapters.db.key_store import SqlKeyStore
+from domicile.adapters.db.migrate import KEYS, revisions, upgrade
 from domicile.adapters.db.schema import REVISIONS, metadata
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.domain.errors import DatabaseUnavailable, SchemaNewer, SchemaOutdated
 from domicile.domain.marks import FOREVER, NOBODY, UNMARKED, Marks
 from domicile.domain.principals import PrincipalKind
 from domicile.domain.values import Classification
 from domicile.policy.scope import AllOf, Between, Field, IsEmpty, OneOf, RetrievalScope
+from domicile.ports.keys import ROOT_PROVIDER
 
 MIGRATIONS = Path(__file__).resolve().parents[4] / "migrations"
 
@@ -54,12 +63,64 @@ async def test_the_migrations_make_the_tables_that_the_code_knows(database: SqlD
         assert await open_.run_sync(differences) == []
 
 
-def test_the_code_knows_every_revision_in_order() -> None:
+async def test_the_key_stores_migrations_make_its_tables(key_store: SqlKeyStore) -> None:
+    """On both databases, too."""
+
+    def differences(connection: Connection) -> list[object]:
+        return compare_metadata(MigrationContext.configure(connection), key_metadata)
+
+    async with key_store._database.writing_transaction() as open_:
+        assert await open_.run_sync(differences) == []
+
+
+@pytest.mark.parametrize(("folder", "known"), [("versions", REVISIONS), ("key_store", KEY_REVISIONS)])
+def test_the_code_knows_every_revision_in_order(folder: str, known: Sequence[str]) -> None:
     """That is how it tells an older database from a newer one."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _config()
+    config.set_main_option("version_locations", str(MIGRATIONS / folder))
     oldest_first = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
-    assert list(REVISIONS) == oldest_first
+    assert list(known) == oldest_first
+
+
+async def test_keys_move_out_of_a_database_from_before_there_was_a_key_store(
+    empty_url: str, empty: SqlDatabase, sqlite_key_store_url: str
+) -> None:
+    """All of them, however often it is tried, and what they open is what they opened before."""
+    await asyncio.to_thread(_upgrade_to, empty_url, "0004")
+    provider, clock, tenant_id = MemoryKeyProvider(), FixedClock(), UUID(_VALUES["id"])
+    former = StoredKeyRing(
+        store=(rows := MemoryKeyStore()), providers={ROOT_PROVIDER: provider}, region=provider.region, clock=clock
+    )
+    made = await former.create(tenant_id, [UUID(int=number) for number in range(1, 6)])
+    (tenant_key,) = rows.tenant.values()
+    digest_key = (await former.tenant_keys.latest(tenant_id)).derive(b"domicile/fingerprint/1")
+    async with empty.writing_transaction() as open_:
+        await open_.run(text("INSERT INTO tenants VALUES (:id, 'acme', 'Acme', 'eu-de', '[]')"), {"id": _VALUES["id"]})
+        for table, keys in (("tenant_keys", [tenant_key]), ("data_keys", [*rows.data.values()])):
+            add = text(f"INSERT INTO {table} VALUES (:id, :tenant_id, :wrapped, :at)")  # noqa: S608
+            for key in keys:
+                values = {"id": key.id.hex, "tenant_id": key.tenant_id.hex, "wrapped": key.wrapped, "at": _VALUES["at"]}
+                await open_.run(add, values)
+        await open_.commit()
+    store = SqlKeyStore(SqlDatabase(sqlite_key_store_url))
+    assert await copy_keys(empty, store) == 5
+    assert await copy_keys(empty, store) == 0  # as after a crash between the two
+    await upgrade(empty_url, folder=MIGRATIONS)
+    assert await copy_keys(empty, store) == 0
+    ring = StoredKeyRing(store=store, providers={ROOT_PROVIDER: provider}, region=provider.region, clock=clock)
+    assert await ring.open_many(tenant_id, frozenset(key.id for key in made)) == {key.id: key for key in made}
+    assert await ring.digest_key(tenant_id) == digest_key
+    await store.close()
+    async with empty.reading_transaction() as open_:
+        tables = {row.name for row in await open_.all(text("SELECT name FROM sqlite_master WHERE type = 'table'"))}
+    assert not tables & {"data_keys", "tenant_keys"}
+
+
+async def test_a_key_store_is_not_taken_for_a_database(sqlite_key_store_url: str) -> None:
+    """Nor the other way round: their revisions have nothing in common."""
+    with pytest.raises(SchemaNewer):
+        await upgrade(sqlite_key_store_url, folder=MIGRATIONS)
+    assert await upgrade(sqlite_key_store_url, folder=MIGRATIONS, schema=KEYS) == (KEY_REVISIONS[-1], KEY_REVISIONS[-1])
 
 
 async def test_an_upgrade_says_where_it_came_from_and_repeats_as_nothing(empty_url: str) -> None:
@@ -141,9 +202,15 @@ async def test_what_was_there_before_marks_means_what_it_meant(empty_url: str, e
     assert document.attributes.marks == Marks(Classification.CONFIDENTIAL)
 
 
-def _upgrade_to(url: str, revision: str) -> None:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "newline")
+    return config
+
+
+def _upgrade_to(url: str, revision: str) -> None:
+    config = _config()
     engine = create_engine(url.replace("+aiosqlite", ""))
     with engine.begin() as connection:
         config.attributes["connection"] = connection

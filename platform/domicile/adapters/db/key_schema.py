@@ -1,0 +1,50 @@
+"""The key store's tables, in a database of their own. ``migrations/key_store`` makes them; a test compares the two.
+
+No table refers to a tenant: the data is elsewhere. ``destroyed_keys`` only grows: it is what tells other processes to forget a
+key, and what tells apart a key that was destroyed from one that is missing.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
+
+from domicile.adapters.db.schema import NAMING, POSITION, Id, UtcDateTime
+
+#: Every revision of ``migrations/key_store``, oldest first. The last one is what this code needs.
+KEY_REVISIONS = ("k001",)
+
+key_metadata = MetaData(naming_convention=NAMING)
+
+tenant_keys = Table(
+    "tenant_keys",
+    key_metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("provider", String(64), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("tenant_id", "version"),
+)
+
+data_keys = Table(
+    "data_keys",
+    key_metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Column("wrapped_by", Id, nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # A rotation looks for what is wrapped by another version, and a version may go when nothing is wrapped by it.
+    Index(None, "tenant_id", "wrapped_by"),
+)
+
+destroyed_keys = Table(
+    "destroyed_keys",
+    key_metadata,
+    Column("position", POSITION, primary_key=True, autoincrement=True),
+    Column("tenant_id", Id, nullable=False, index=True),
+    Column("key_id", Id, index=True),
+    Column("destroyed_at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
