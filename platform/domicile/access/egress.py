@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 
+from domicile.access.events import Detail
 from domicile.access.gate import Gate
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import DependencyError
-from domicile.ports.clock import Clock
 from domicile.ports.egress import Attempt, Refusals
 
 _SECONDS = 2.0
@@ -22,10 +22,9 @@ _SECONDS = 2.0
 class EgressLedger:
     """Writes down what the guard of this process refused. No tenant is to blame: the events belong to the cell."""
 
-    def __init__(self, refusals: Refusals, gate: Gate, clock: Clock) -> None:
+    def __init__(self, refusals: Refusals, gate: Gate) -> None:
         self._refusals = refusals
         self._gate = gate
-        self._clock = clock
 
     async def flush(self) -> None:
         """One event for each different attempt. Raises ``AuditUnavailable``, and then keeps them for the next time."""
@@ -47,18 +46,6 @@ class EgressLedger:
                 continue  # kept, and tried again at the next turn
 
     def _event(self, attempt: Attempt, times: int) -> AuditEvent:
-        where: tuple[tuple[str, str | int], ...] = (("target", attempt.target), ("port", attempt.port), ("attempts", times))
-        return AuditEvent(
-            id=self._clock.new_id(),
-            time=self._clock.now(),
-            tenant_id=None,
-            principal_id=None,
-            credential_id=None,
-            method="cell",
-            access_region=self._gate.cell_region.name,
-            action=Action.ENDPOINT_USE,
-            resource=f"endpoint:undeclared-{attempt.kind}",
-            outcome=Outcome.DENIED,
-            reason="egress-undeclared",
-            detail=where,
-        )
+        where: Detail = (("target", attempt.target), ("port", attempt.port), ("attempts", times))
+        resource = f"endpoint:undeclared-{attempt.kind}"
+        return self._gate.cell_event(Action.ENDPOINT_USE, resource, Outcome.DENIED, reason="egress-undeclared", detail=where)

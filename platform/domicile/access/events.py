@@ -18,6 +18,10 @@ ROLE, CLEARANCE, STRENGTH, DISABLED, NARROWED = "role", "clearance", "strength",
 PURPOSE, ENDPOINT_REGION = "purpose", "endpoint_region"
 
 
+#: Further facts of an event by fixed names.
+Detail = tuple[tuple[str, str | int], ...]
+
+
 class EventFields(TypedDict, total=False):
     """What an access may add to its event."""
 
@@ -28,7 +32,7 @@ class EventFields(TypedDict, total=False):
     model: str
     model_region: str
     reason: str
-    detail: tuple[tuple[str, str | int], ...]
+    detail: Detail
 
 
 def resource_name(resource: Resource) -> str:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Unpack
 from uuid import UUID
 
-from domicile.access.events import EventFields, event_of
+from domicile.access.events import Detail, EventFields, event_of
 from domicile.access.inforce import PoliciesInForce
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
@@ -128,6 +128,26 @@ class Gate:
     ) -> AuditEvent:
         """An event about this access, to be appended in the use case's own transaction."""
         return event_of(self._clock, caller, action, resource, outcome, **fields)
+
+    def cell_event(
+        self, action: Action, resource: str, outcome: Outcome, *, bundle_digest: str = "", reason: str = "", detail: Detail = ()
+    ) -> AuditEvent:
+        """An event of the cell itself, which no caller is the cause of; it belongs to no tenant, and every tenant sees it."""
+        return AuditEvent(
+            id=self._clock.new_id(),
+            time=self._clock.now(),
+            tenant_id=None,
+            principal_id=None,
+            credential_id=None,
+            method="cell",
+            access_region=self.cell_region.name,
+            action=action,
+            resource=resource,
+            outcome=outcome,
+            bundle_digest=bundle_digest,
+            reason=reason,
+            detail=detail,
+        )
 
     async def record(
         self,

@@ -11,7 +11,7 @@ Obligations, labelled where they are met:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -34,6 +34,7 @@ from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import Caller
 from domicile.domain.values import clean_text
 from domicile.policy.bundle import PolicyBundle
+from domicile.policy.explanation import PolicyText, texts
 from domicile.policy.request import Decision, TenantResource
 from domicile.policy.tenant import PREFIX
 from domicile.ports.clock import Clock
@@ -48,18 +49,6 @@ _LONGEST_REASON = 400
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyView:
-    """One policy. ``line`` counts from 1 in its file; a tenant's own policies are said to be in ``tenant.cedar``."""
-
-    id: str
-    effect: str
-    reason: str
-    file: str
-    line: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class PoliciesView:
     """What decides for a tenant. ``version`` is the one of its own policies, 0 if it never had any, and ``text`` is theirs.
 
@@ -69,8 +58,8 @@ class PoliciesView:
     bundle_digest: str
     version: int
     in_force: bool
-    platform: tuple[PolicyView, ...]
-    tenant: tuple[PolicyView, ...]
+    platform: tuple[PolicyText, ...]
+    tenant: tuple[PolicyText, ...]
     text: str
 
 
@@ -203,23 +192,15 @@ class TenantPolicyBook:
 
 
 def _view(bundle: PolicyBundle, version: int, text: str, *, in_force: bool = True) -> PoliciesView:
+    written = texts(bundle.sources, bundle.reasons)
     return PoliciesView(
         bundle_digest=bundle.digest,
         version=version,
         in_force=in_force,
-        platform=_policies(bundle, (each for each in bundle.ids if not each.startswith(PREFIX))),
-        tenant=_policies(bundle, (each for each in bundle.ids if each.startswith(PREFIX))),
+        platform=tuple(each for each in written if not each.id.startswith(PREFIX)),
+        tenant=tuple(each for each in written if each.id.startswith(PREFIX)),
         text=text,
     )
-
-
-def _policies(bundle: PolicyBundle, ids: Iterable[str]) -> tuple[PolicyView, ...]:
-    """In the order in which they are written."""
-    views = []
-    for id_ in ids:
-        source = bundle.sources[id_]
-        views.append(PolicyView(id_, source.effect, bundle.reasons[id_], source.file, source.line, source.text))
-    return tuple(sorted(views, key=lambda each: (each.file, each.line)))
 
 
 def _shortened(reason: str) -> str:

@@ -80,17 +80,10 @@ class StandingFlows:
 
     def _event(self, flow: Flow, outcome: Outcome, id_: UUID | None = None, basis: Transfer | None = None) -> AuditEvent:
         named = (("transfer", str(id_)), ("entry", basis.id)) if basis else ()
-        return AuditEvent(
-            id=self._clock.new_id(),
-            time=self._clock.now(),
-            tenant_id=None,
-            principal_id=None,
-            credential_id=None,
-            method="cell",
-            access_region=self._gate.cell_region.name,
-            action=Action.ENDPOINT_USE,
-            resource=f"endpoint:{flow.component}",
-            outcome=outcome,
+        return self._gate.cell_event(
+            Action.ENDPOINT_USE,
+            f"endpoint:{flow.component}",
+            outcome,
             bundle_digest=self._gate.platform_digest,
             reason="" if basis else TransferDenied.slug,
             detail=(*named, *flow.facts),

@@ -231,7 +231,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     identity = Identity(database=store, hasher=hasher, gate=gate, clock=clock, session_lifetime=lifetime)
     stack.push_async_callback(identity.flush)
     _in_background(stack, identity.keep_flushed())
-    ledger = EgressLedger(PROCESS_GUARD, gate, clock)
+    ledger = EgressLedger(PROCESS_GUARD, gate)
     stack.push_async_callback(ledger.flush)
     _in_background(stack, ledger.keep_flushed())
     reload = PlatformReload(settings, base.in_force, base.refresh, gate, clock)

@@ -98,7 +98,7 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             replay=Replay(database=store, log=log, gate=gate),
             region=cell_region(settings),
         )
-        await EgressLedger(PROCESS_GUARD, gate, clock).flush()
+        await EgressLedger(PROCESS_GUARD, gate).flush()
     finally:
         await log.close()
         await hasher.close()

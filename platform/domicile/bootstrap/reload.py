@@ -78,20 +78,11 @@ class PlatformReload:
             log.warning("that the policies could not be reloaded is not in the audit log", error=unavailable.slug)
 
     def _event(self, outcome: Outcome, *, reason: str = "", **detail: str) -> AuditEvent:
-        """No tenant's: it belongs to the cell."""
-        before = self._in_force.platform.bundle.digest
-        return AuditEvent(
-            id=self._clock.new_id(),
-            time=self._clock.now(),
-            tenant_id=None,
-            principal_id=None,
-            credential_id=None,
-            method="cell",
-            access_region=self._gate.cell_region.name,
-            action=Action.POLICY_WRITE,
-            resource="policies:platform",
-            outcome=outcome,
-            bundle_digest=before,
+        return self._gate.cell_event(
+            Action.POLICY_WRITE,
+            "policies:platform",
+            outcome,
+            bundle_digest=self._in_force.platform.bundle.digest,
             reason=reason,
             detail=tuple((name, value) for name, value in detail.items() if value),
         )

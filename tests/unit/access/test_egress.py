@@ -33,7 +33,7 @@ class Kept:
 
 
 def ledger(kept: Kept, log: MemoryAuditLog) -> EgressLedger:
-    return EgressLedger(kept, Gate(shipped_in_force(), log, FixedClock(), HOME), FixedClock())
+    return EgressLedger(kept, Gate(shipped_in_force(), log, FixedClock(), HOME))
 
 
 async def test_each_different_attempt_is_one_event_with_its_number() -> None:

@@ -11,9 +11,10 @@ from litestar import get, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
-from domicile.access.policies import PoliciesView, PolicyView
+from domicile.access.policies import PoliciesView
 from domicile.domain.actions import Action
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
+from domicile.policy.explanation import PolicyText
 from domicile.web.api.responses import problems
 from domicile.web.declared import decides
 from domicile.web.dependencies import Here, Who
@@ -68,7 +69,7 @@ def policies_out(view: PoliciesView) -> PoliciesOut:
     )
 
 
-def _policy_out(view: PolicyView) -> PolicyOut:
+def _policy_out(view: PolicyText) -> PolicyOut:
     return PolicyOut(view.id, view.effect, view.reason, view.file, view.line, view.text)
 
 
