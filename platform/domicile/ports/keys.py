@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -10,9 +11,53 @@ from uuid import UUID
 
 from domicile.crypto.keys import DataKey
 from domicile.domain.values import Region
+from domicile.ports.key_store import WrappedTenantKey
 
 #: The name of the provider that the cell itself and every tenant without one of its own uses.
 ROOT_PROVIDER = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInventory:
+    """A tenant's keys without any key: the versions of its own (``wrapped`` is empty), how many data keys there are, and how
+    many of them are wrapped by another version than the last."""
+
+    versions: tuple[WrappedTenantKey, ...]
+    data_keys: int
+    outdated: int
+
+
+class KeyRotation(Protocol):
+    """Replaces keys that wrap others. Every method may be repeated after a crash."""
+
+    async def inventory(self, tenant_id: UUID) -> KeyInventory: ...
+
+    async def begin(self, tenant_id: UUID, provider: str | None = None) -> WrappedTenantKey:
+        """A new version of the tenant's key, which wraps all that is new from now on; by another provider, if one is named.
+
+        Raises ``AlreadyExists`` if somebody else began at the same moment.
+        """
+        ...
+
+    async def rewrap(self, tenant_id: UUID) -> int:
+        """Wrap a batch of data keys by the last version; gives how many, 0 when none is left."""
+        ...
+
+    async def renew(self, tenant_id: UUID) -> int:
+        """Have the tenant's key wrapped by the newest root key of its provider, if it is not; gives how many versions were."""
+        ...
+
+    async def tenants(self) -> Sequence[UUID]:
+        """Every tenant with a key, and the cell."""
+        ...
+
+    async def rotate_root(self, provider: str = ROOT_PROVIDER) -> None:
+        """A new version of that provider's root key; raises ``ConfigurationError`` where the provider makes its own."""
+        ...
+
+    async def drop_before(self, tenant_id: UUID, version: int) -> int:
+        """Destroy older versions: that one is the minimum from now on. Raises ``KeysInUse`` while they wrap something."""
+        ...
 
 
 class KeyProvider(Protocol):

@@ -160,7 +160,7 @@ class StoredKeyRing:
         wrappers = await self.tenant_keys.of(tenant_id, frozenset(each.wrapped_by for each in found.values()))
         opened = {}
         for key_id, stored in found.items():
-            context = self._context(tenant_id, key_id)
+            context = data_key_context(tenant_id, self._region, key_id)
             opened[key_id] = DataKey(key_id, unseal(wrappers[stored.wrapped_by], context, stored.wrapped))
         if forgotten == self._forgotten:
             # Otherwise one of these may have been destroyed between the read and now, and caching it would bring it back.
@@ -169,10 +169,7 @@ class StoredKeyRing:
         return opened
 
     def _wrapped(self, wrapper: DataKey, tenant_id: UUID, key: DataKey) -> bytes:
-        return seal(wrapper, self._context(tenant_id, key.id), key.secret)
-
-    def _context(self, tenant_id: UUID, key_id: UUID) -> EncryptionContext:
-        return EncryptionContext(tenant_id, self._region, key_id, "", Part.DATA_KEY)
+        return seal(wrapper, data_key_context(tenant_id, self._region, key.id), key.secret)
 
     def _forget(self, tenant_id: UUID, key_ids: Collection[UUID]) -> None:
         self._forgotten += 1
@@ -182,6 +179,11 @@ class StoredKeyRing:
         self._forgotten += 1
         self._cache.drop_where(lambda name: name[0] == tenant_id)
         self.tenant_keys.forget(tenant_id, None)
+
+
+def data_key_context(tenant_id: UUID, region: Region, key_id: UUID) -> EncryptionContext:
+    """What a wrapped data key is about."""
+    return EncryptionContext(tenant_id, region, key_id, "", Part.DATA_KEY)
 
 
 def _secret_id(tenant_id: UUID, purpose: Secret) -> UUID:
