@@ -27,12 +27,14 @@ from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.ring import DatabaseKeyRing
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.bootstrap import initialise_cell, open_office
-from domicile.bootstrap.stores import database, key_provider
+from domicile.bootstrap.keys import key_providers
+from domicile.bootstrap.stores import database
 from domicile.config import Settings
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
 from domicile.domain.values import Classification, Role
 from domicile.ingestion.sealing import chunk_id, seal_chunk, seal_title
+from domicile.ports.keys import ROOT
 from domicile.ports.repositories import Database, WrappedKey
 from domicile.ports.vector_index import IndexPoint
 
@@ -84,9 +86,8 @@ class Writer:
 async def _fill(folder: Path) -> Filled:
     settings = settings_in(folder)
     await initialise_cell(settings)
-    store = database(settings, Outbound({}, EgressGuard()))
-    provider = key_provider(settings)
-    provider.load()
+    outbound = Outbound({}, EgressGuard())
+    store, provider = database(settings, outbound), key_providers(settings, outbound)[ROOT]
     weights = verified_weights()
     index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
     ring = DatabaseKeyRing(database=store, provider=provider, clock=_CLOCK)

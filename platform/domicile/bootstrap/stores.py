@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.egress.outbound import Outbound
-from domicile.adapters.keys.file_provider import FileKeyProvider
-from domicile.bootstrap.residency import cell_region
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import ConfigurationError
 from domicile.ports.blobs import BlobStore
@@ -26,10 +24,6 @@ def database_url(settings: Settings, outbound: Outbound) -> str:
 
 def database(settings: Settings, outbound: Outbound) -> SqlDatabase:
     return SqlDatabase(database_url(settings, outbound), password=read_secret(settings.database_password_file))
-
-
-def key_provider(settings: Settings) -> FileKeyProvider:
-    return FileKeyProvider(settings.root_key_path, cell_region(settings))
 
 
 def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:

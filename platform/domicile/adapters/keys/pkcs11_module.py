@@ -115,7 +115,7 @@ class TokenSession:
         )
 
     def _lost(self, _error: Exception) -> Exception:
-        self._opened = None
+        self.close()
         return unavailable(
             self._name,
             f"does not reach its token '{self._label}', or finds no usable root key there",
