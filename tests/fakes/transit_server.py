@@ -43,6 +43,7 @@ class TransitKeys:
         self.token = TOKEN
         self.sealed = False
         self.ignores_associated_data = False
+        self.status_of_mismatch = 400
         self.garbage: bytes | None = None
         self.seconds = 0.0
         self.asked: list[str] = []
@@ -96,7 +97,7 @@ class TransitKeys:
         try:
             plaintext = AESGCM(versions[number - 1]).decrypt(sealed[:12], sealed[12:], self._associated(body))
         except (InvalidTag, ValueError):
-            raise Refusal(400, "cipher: message authentication failed") from None
+            raise Refusal(self.status_of_mismatch, "cipher: message authentication failed") from None
         return {"plaintext": base64.b64encode(plaintext).decode()}
 
     def _associated(self, body: dict[str, Any]) -> bytes:

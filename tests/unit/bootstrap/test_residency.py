@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from tests.fakes.clock import FixedClock
 from tests.fakes.provider_files import entry, provider_file
 
+from domicile.access.administration import Administration
 from domicile.access.residency import BY_GUARD, BY_NETWORK, IN_PROCESS
 from domicile.bootstrap.office import decision_point
 from domicile.bootstrap.residency import (
@@ -20,8 +22,11 @@ from domicile.bootstrap.residency import (
     standing_flows,
 )
 from domicile.config import Settings
+from domicile.domain.actions import Action
 from domicile.domain.errors import ConfigurationError, ResidencyViolation
+from domicile.domain.principals import Tenant
 from domicile.domain.values import Region
+from domicile.policy.request import EndpointResource, Request
 
 EVERY_KIND = {
     "database": ("database_url", "database_region"),
@@ -182,6 +187,20 @@ def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_know
         ("telemetry", "telemetry", "eu-de", "eu-nl"),
     ]
     assert standing_flows(declared()) == []
+
+
+def test_a_tenants_own_provider_has_to_be_where_that_tenant_allows() -> None:
+    """Also where the operator declared that region for components: one tenant's consent is not another's."""
+    decisions = decision_point(declared(component_regions=("eu-fr",)))
+    here, lyon = Region("eu-de"), Region("eu-fr")
+
+    def allowed(*further: Region) -> bool:
+        tenant = Tenant(UUID(int=1), "acme", "Acme", here, frozenset(further))
+        caller = Administration.operator_caller(tenant, FixedClock().now())
+        return decisions.decide(Request(caller, Action.ENDPOINT_USE, EndpointResource("keys", "acme", lyon), here)).allowed
+
+    assert allowed(lyon)
+    assert not allowed()
 
 
 def test_key_providers_are_components_each_by_its_name(tmp_path: Path) -> None:

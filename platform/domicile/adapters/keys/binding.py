@@ -1,7 +1,7 @@
 """What a wrapped key is bound to, in the providers that are no code of ours.
 
-Each of them authenticates the context as its own kind of associated data. Whether it does so cannot be seen from outside (an
-old Vault ignores fields that it does not know), so what is wrapped carries a digest of the context as well, behind the key.
+Each of them authenticates the context as its own kind of associated data. Whether it does so cannot be seen from outside
+(Vault before 1.13 ignores the field), so what is wrapped carries a digest of the context as well, behind the key.
 """
 
 from __future__ import annotations

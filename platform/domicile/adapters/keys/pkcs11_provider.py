@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from domicile.adapters.keys.binding import associated, bound, unbound
 from domicile.adapters.keys.calls import translated, unavailable
 from domicile.adapters.keys.pkcs11_module import Pkcs11Module, TokenSession
 from domicile.adapters.keys.wrapped import By, WrappedBy
-from domicile.domain.errors import DecryptionFailed, KeyFileExposed
+from domicile.domain.errors import DecryptionFailed, KeyFileExposed, KeyProviderUnavailable
 from domicile.domain.values import Region
 
 Result = TypeVar("Result")
@@ -83,7 +84,8 @@ class Pkcs11KeyProvider:
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
-            await self._module.run(self.name, self._token.close)
+            with suppress(KeyProviderUnavailable):  # a token that hangs ends with the process
+                await self._module.run(self.name, self._token.close)
             self._module.leave()
 
     async def _run(self, work: Callable[[Any], Result]) -> Result:

@@ -12,7 +12,7 @@ from typing import Any
 
 import hvac
 import requests
-from hvac.exceptions import InvalidPath, InvalidRequest, VaultError
+from hvac.exceptions import InternalServerError, InvalidRequest, VaultError
 
 from domicile.adapters.keys.binding import associated, bound, unbound
 from domicile.adapters.keys.calls import CONNECT_SECONDS, TOTAL_SECONDS, BlockingCalls, translated, unavailable
@@ -124,8 +124,12 @@ class VaultTransitProvider:
         return found
 
     def _mismatch(self, error: Exception) -> DomicileError:
-        """Transit answers 400 for altered bytes, other associated data and retired versions, and for a key that is gone."""
-        if isinstance(error, InvalidRequest) and not isinstance(error, InvalidPath) and "key not found" not in str(error):
+        """Transit answers 400 for altered bytes, other associated data and retired versions, and for a key that is gone.
+
+        Older versions answered 500 where the authentication of the bytes failed.
+        """
+        refused = isinstance(error, InvalidRequest) and "key not found" not in str(error)
+        if refused or (isinstance(error, InternalServerError) and "message authentication failed" in str(error)):
             return DecryptionFailed()
         return self._failed(error)
 

@@ -64,6 +64,15 @@ async def test_the_minimum_version_of_transit_counts(keys: TransitKeys, provider
     assert await provider.unwrap(new, b"context") == KEY
 
 
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_mismatch_is_one_whatever_its_status(keys: TransitKeys, provider: VaultTransitProvider, status: int) -> None:
+    """Versions of transit differ in what they answer then; trouble of its own stays trouble of its own."""
+    wrapped = await provider.wrap(KEY, b"context")
+    keys.status_of_mismatch = status
+    with pytest.raises(DecryptionFailed):
+        await provider.unwrap(wrapped, b"other context")
+
+
 async def test_a_server_that_ignores_the_context_binds_it_nevertheless(
     keys: TransitKeys, provider: VaultTransitProvider
 ) -> None:
