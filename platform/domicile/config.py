@@ -88,6 +88,9 @@ class Settings:
     #: File of the region's root key, mode 0600; empty means ``root.key`` below ``data_dir``'s sibling ``<data_dir>.keys``.
     root_key_file: Path | None = None
 
+    #: YAML file that lists key providers, as told in keys.md; empty means that key file alone.
+    key_providers_file: Path | None = None
+
     #: Folder of the embedding weights; empty means the packaged MiniLM.
     embedding_path: Path | None = None
     #: SHA-256, in hex, over every file in that folder that is loaded, as told below. Needed with ``embedding_path``.

@@ -7,18 +7,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "platform" / "domicile"
-#: Settings that say where a component is. (``blob_url`` names a bucket; its server is ``blob_endpoint``.)
-ADDRESSES = {"database_url", "key_store_url", "qdrant_url", "blob_endpoint", "llm_url", "otlp_endpoint"}
+#: Settings that say where a component is. (``blob_url`` names a bucket; its server is ``blob_endpoint``.) A key provider's
+#: ``service_url`` stands in a file of its own.
+ADDRESSES = {"database_url", "key_store_url", "qdrant_url", "blob_endpoint", "llm_url", "otlp_endpoint", "service_url"}
 #: What makes a connection, and the only modules that may call it.
 CONNECTING = {
     "AsyncQdrantClient": {"adapters/qdrant/server.py"},
     "QdrantClient": set(),
     "S3Store": {"adapters/blobs/object_store.py"},
     "AsyncClient": {"adapters/llm/openai_compatible.py"},
-    "Client": {"cli/connection.py", "config.py"},
+    "Client": {"cli/connection.py", "config.py", "adapters/keys/vault.py"},
+    "create_client": {"adapters/keys/aws_kms.py"},
     "OTLPSpanExporter": {"adapters/telemetry/tracing.py"},
     "OTLPMetricExporter": {"adapters/telemetry/tracing.py"},
-    "Session": {"adapters/telemetry/tracing.py", "access/identity.py", "adapters/db/credentials.py"},
+    "Session": {
+        "adapters/telemetry/tracing.py",
+        "access/identity.py",
+        "adapters/db/credentials.py",
+        "adapters/keys/aws_kms.py",
+        "adapters/keys/vault.py",
+    },
     "create_async_engine": {"adapters/db/postgres.py", "adapters/db/sqlite.py"},
     "create_engine": {"adapters/jobs/lease.py"},
     "DBOS": {"adapters/jobs/dbos_queue.py"},
@@ -32,7 +40,15 @@ CONNECTING = {
     "Popen": set(),
 }
 #: Our own clients of components, which only the composition root makes.
-CLIENTS = {"DbosJobQueue", "s3_blob_store", "OpenAICompatibleModel", "otlp_exporters", "SqlDatabase"}
+CLIENTS = {
+    "DbosJobQueue",
+    "s3_blob_store",
+    "OpenAICompatibleModel",
+    "otlp_exporters",
+    "SqlDatabase",
+    "AwsKmsProvider",
+    "VaultTransitProvider",
+}
 MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text("utf-8")) for path in PACKAGE.rglob("*.py")}
 
 
@@ -72,7 +88,7 @@ def test_addresses_are_read_in_one_place() -> None:
     readers = {
         f"{name}:{node.lineno}"
         for name, tree in MODULES.items()
-        if name not in {"bootstrap/residency.py", "config.py"}
+        if name not in {"bootstrap/residency.py", "bootstrap/provider_file.py", "config.py"}
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ADDRESSES and id(node) not in asked_whether_set(tree)
     }
@@ -88,8 +104,14 @@ def test_connections_are_made_in_a_few_modules() -> None:
 def test_only_the_composition_root_makes_clients_of_components() -> None:
     """And it has their addresses from the factory, by the test above. (Migrations open the database that they are given.)"""
     makers = {name for name, tree in MODULES.items() if CLIENTS & set(calls(tree))} - {"adapters/db/migrate.py"}
-    assert makers <= {"bootstrap/stores.py", "bootstrap/cell.py", "bootstrap/models.py", "bootstrap/office.py"}
-    assert {"bootstrap/stores.py", "bootstrap/cell.py", "bootstrap/models.py"} <= makers
+    assert makers <= {
+        "bootstrap/stores.py",
+        "bootstrap/cell.py",
+        "bootstrap/models.py",
+        "bootstrap/office.py",
+        "bootstrap/keys.py",
+    }
+    assert {"bootstrap/stores.py", "bootstrap/cell.py", "bootstrap/models.py", "bootstrap/keys.py"} <= makers
 
 
 def test_importing_anything_installs_no_guard() -> None:

@@ -27,7 +27,8 @@ from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.bootstrap import initialise_cell, open_office
-from domicile.bootstrap.stores import database, key_provider, key_store
+from domicile.bootstrap.keys import key_providers
+from domicile.bootstrap.stores import database, key_store
 from domicile.config import Settings
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
@@ -85,12 +86,11 @@ class Writer:
 async def _fill(folder: Path) -> Filled:
     settings = settings_in(folder)
     await initialise_cell(settings)
-    store = database(settings, Outbound({}, EgressGuard()))
-    provider = key_provider(settings)
-    provider.load()
+    outbound = Outbound({}, EgressGuard())
+    store, provider = database(settings, outbound), key_providers(settings, outbound)[ROOT_PROVIDER]
     weights = verified_weights()
     index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
-    keys = key_store(settings, Outbound({}, EgressGuard()))
+    keys = key_store(settings, outbound)
     ring = StoredKeyRing(store=keys, providers={ROOT_PROVIDER: provider}, region=provider.region, clock=_CLOCK)
     writer = Writer(0)
     texts = [writer.text(WORDS_OF_A_CHUNK) for _ in range(DOCUMENTS * CHUNKS)]

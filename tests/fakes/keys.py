@@ -8,11 +8,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from domicile.crypto.envelope import unwrap, wrap
+from domicile.crypto.envelope import key_id_of, unwrap, wrap
 from domicile.crypto.keys import DataKey
 from domicile.domain.errors import DecryptionFailed, KeyProviderUnavailable
 from domicile.domain.values import Region
-from domicile.ports.keys import Secret
+from domicile.ports.keys import ROOT_PROVIDER, Secret
 
 HOME = Region("eu-de")
 
@@ -20,20 +20,41 @@ HOME = Region("eu-de")
 class MemoryKeyProvider:
     """Implements the ``KeyProvider`` port. Set ``broken`` to see what happens when it cannot be reached."""
 
-    def __init__(self, region: Region = HOME, secret: bytes = b"root" * 8) -> None:
+    def __init__(self, region: Region = HOME, secret: bytes = b"root" * 8, name: str = ROOT_PROVIDER) -> None:
         self.region = region
+        self.name = name
         self.broken = False
         self.unwrapped = 0
-        self._root = DataKey(UUID(int=1), secret)
+        self._versions = [DataKey(UUID(int=1), secret)]
 
     async def wrap(self, key: bytes, context: bytes) -> bytes:
         self._check()
-        return wrap(self._root, context, key)
+        if not context:
+            raise ValueError("a wrapped key needs a context")
+        return wrap(self._versions[-1], context, key)
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
         self._check()
         self.unwrapped += 1
-        return unwrap(self._root, context, wrapped)
+        version = key_id_of(wrapped)
+        for each in self._versions:
+            if each.id == version:
+                return unwrap(each, context, wrapped)
+        raise DecryptionFailed()
+
+    async def is_current(self, wrapped: bytes) -> bool:
+        self._check()
+        return key_id_of(wrapped) == self._versions[-1].id
+
+    async def rotate(self) -> None:
+        self._check()
+        before = self._versions[-1]
+        self._versions.append(DataKey(UUID(int=before.id.int + 1), before.derive(b"next")))
+
+    async def ping(self) -> None:
+        self._check()
+
+    async def close(self) -> None: ...
 
     def _check(self) -> None:
         if self.broken:

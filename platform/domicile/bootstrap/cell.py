@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,7 +32,6 @@ from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
-from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.parsers.confined import ConfinedParser
 from domicile.adapters.telemetry.instrumented import (
@@ -48,13 +47,14 @@ from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.service import Answers
 from domicile.bootstrap.health import Health
+from domicile.bootstrap.keys import key_providers, require_usable
 from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
-from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_provider, key_store, vector_index
+from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_store, vector_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
 from domicile.domain.values import Region
@@ -66,7 +66,7 @@ from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.key_store import KeyStore
-from domicile.ports.keys import ROOT_PROVIDER
+from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
 from domicile.ports.repositories import Database
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
@@ -140,7 +140,7 @@ class _Base:
     outbound: Outbound
     telemetry: OpenTelemetry
     database: SqlDatabase
-    provider: FileKeyProvider
+    providers: Mapping[str, KeyProvider]
     key_store: KeyStore
     audit_log: SqlAuditLog
     gate: Gate
@@ -156,8 +156,10 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     clock, region = SystemClock(), cell_region(settings)
     telemetry = _telemetry(settings, outbound)
     stack.callback(telemetry.close)
-    provider = key_provider(settings)
-    provider.load()
+    providers = key_providers(settings, outbound)
+    for provider in providers.values():
+        stack.push_async_callback(provider.close)
+    await require_usable(providers)
     store = database(settings, outbound)
     stack.push_async_callback(store.close)
     await store.ping()
@@ -173,7 +175,7 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     key_rows = key_store(settings, outbound)
     stack.push_async_callback(key_rows.close)
     await key_rows.ping()
-    keys = StoredKeyRing(store=key_rows, providers={ROOT_PROVIDER: provider}, region=region, clock=clock)
+    keys = StoredKeyRing(store=key_rows, providers=providers, region=region, clock=clock)
     stack.push_async_callback(keys.close)
     _in_background(stack, keys.keep_following())
     weights, embedder = await asyncio.to_thread(verified, settings)
@@ -186,7 +188,7 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         outbound=outbound,
         telemetry=telemetry,
         database=store,
-        provider=provider,
+        providers=providers,
         key_store=key_rows,
         audit_log=audit_log,
         in_force=in_force,
@@ -291,7 +293,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
                 "key-store": base.key_store.ping,
                 "vector-index": index.ping,
                 "model": author.ping,
-                "keys": _checked(base.provider.load),
+                "keys": base.providers[ROOT_PROVIDER].ping,
             }
         ),
     )
@@ -331,10 +333,3 @@ async def _kept_swept(pipeline: Pipeline) -> None:
         except DomicileError as error:
             structlog.get_logger().warning("sweep failed", error=error.slug)
         await asyncio.sleep(_SWEEP_SECONDS)
-
-
-def _checked(load: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    async def check() -> None:
-        await asyncio.to_thread(load)
-
-    return check

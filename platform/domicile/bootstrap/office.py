@@ -24,13 +24,15 @@ from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
+from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.lock.folder import FolderLock, Holder
+from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.signing import required_signers
-from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider, key_store, key_store_url
+from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_store, key_store_url
 from domicile.config import Settings, load_settings, read_secret, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
@@ -108,18 +110,19 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
 async def initialise_cell(settings: Settings) -> None:
     """Make the folder, the root key and the database of a new cell. Does nothing to one that is complete.
 
-    A root key is only made where there is no data yet: one that is missing beside data is lost, and a new one would hide that.
+    A root key is only made in a key file, and where there is no data yet: one that is missing beside data is lost, and a new
+    one would hide that. Everywhere else it has to be there.
     """
     check_jobs(settings)
-    checked_outbound(settings, decision_point(settings))
+    outbound = checked_outbound(settings, decision_point(settings))
     _make_private(settings.data_dir)
     _make_private(settings.root_key_path.parent)
-    provider = key_provider(settings)
-    if not provider.exists():
+    key_file = own_key_file(settings)
+    if key_file and not key_file.exists():
         if await _has_tenants(settings):
-            raise _key_missing(settings)
-        provider.create()
-    provider.load()
+            raise _key_missing(key_file)
+        key_file.create()
+    await _check_providers(settings, outbound)
     receipt_key_file(settings).load_or_create()
     await upgrade_database(settings)
 
@@ -139,8 +142,15 @@ def require_cell(settings: Settings) -> None:
     """Raise ``ConfigurationError`` unless there is a cell that can be opened."""
     if not settings.data_dir.is_dir():
         raise ConfigurationError(f"There is no cell in {settings.data_dir}.", hint="Make one with 'domicile init'.")
-    if not key_provider(settings).exists():
-        raise _key_missing(settings)
+    key_file = own_key_file(settings)
+    if key_file and not key_file.exists():
+        raise _key_missing(key_file)
+
+
+async def key_provider_states(settings: Settings | None = None) -> list[ProviderState]:
+    """Every key provider, asked now whether it could wrap a key."""
+    settings = settings or load_settings()
+    return await provider_states(settings, checked_outbound(settings, decision_point(settings)))
 
 
 async def upgrade_database(settings: Settings | None = None) -> tuple[str | None, str]:
@@ -183,6 +193,15 @@ def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
     return FolderLock.acquire(settings.data_dir, Holder.this_process(command, url))
 
 
+async def _check_providers(settings: Settings, outbound: Outbound) -> None:
+    providers = key_providers(settings, outbound)
+    try:
+        await require_usable(providers)
+    finally:
+        for provider in providers.values():
+            await provider.close()
+
+
 async def _has_tenants(settings: Settings) -> bool:
     outbound = checked_outbound(settings, decision_point(settings))
     url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
@@ -201,8 +220,8 @@ def _make_private(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _key_missing(settings: Settings) -> ConfigurationError:
+def _key_missing(key_file: FileKeyProvider) -> ConfigurationError:
     return ConfigurationError(
-        f"The root key {settings.root_key_path} is missing.",
+        f"The root key {key_file.path} is missing.",
         hint="Restore it from its backup; without it the cell's content cannot be read. 'domicile init' makes a new cell's.",
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from domicile.access.administration import Administration
-from domicile.access.residency import BY_GUARD, BY_NETWORK, ComponentView, Placed, viewed
+from domicile.access.residency import BY_GUARD, BY_NETWORK, IN_PROCESS, ComponentView, Placed, viewed
 from domicile.access.transfers import Flow
 from domicile.adapters.egress.destinations import QDRANT_GRPC_PORT, destinations, shown
+from domicile.bootstrap.provider_file import Entry, FileEntry, KmsEntry, Pkcs11Entry, VaultEntry, provider_entries
 from domicile.config import Settings
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation
@@ -20,6 +21,7 @@ from domicile.policy.decision import DecisionPoint
 from domicile.policy.regions import DataKind, RegionBook
 from domicile.policy.request import Request
 from domicile.ports.clock import Clock
+from domicile.ports.keys import ROOT_PROVIDER
 
 #: What goes to each kind of component. Content is encrypted everywhere but on its way to and from a model.
 _DATA = {
@@ -30,10 +32,10 @@ _DATA = {
     "model": ("content",),
     "telemetry": ("telemetry",),
     "embedder": ("content",),
-    "keys": ("root-key",),
     "jobs": ("metadata",),
 }
-
+#: What a key provider has. A key file is read by the cell itself; every other one is given tenants' keys to wrap.
+_KEY_FILE, _KEY_SERVICE = ("root-key",), ("root-key", "tenant-keys")
 
 #: As what that counts where it flows to another region, which needs a legal basis for each kind.
 _FLOWS = {
@@ -43,6 +45,7 @@ _FLOWS = {
     "blob-store": (DataKind.CONTENT,),
     "model": (DataKind.CONTENT,),
     "telemetry": (DataKind.TELEMETRY,),
+    "keys": (DataKind.KEYS,),
 }
 
 
@@ -50,7 +53,8 @@ _FLOWS = {
 class Component:
     """Something outside this process that data flows to.
 
-    ``setting`` is the setting of its address and ``variable`` the one that declares its region.
+    ``setting`` is the setting of its address and ``variable`` the one that declares its region. ``name`` tells several of one
+    kind apart.
     """
 
     kind: str
@@ -59,6 +63,16 @@ class Component:
     setting: str
     variable: str
     confined: str
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"key provider '{self.name}'" if self.name else self.kind
+
+    @property
+    def way(self) -> str:
+        """Under what ``Outbound`` has its address."""
+        return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
 def components(settings: Settings) -> Iterator[Component]:
@@ -77,6 +91,26 @@ def components(settings: Settings) -> Iterator[Component]:
     for kind, address, region, setting, variable, confined in declared:
         if address:
             yield Component(kind, address, region, f"DOMICILE_{setting}", f"DOMICILE_{variable}", confined)
+    for each in provider_entries(settings):
+        if isinstance(each, KmsEntry | VaultEntry):
+            file = "DOMICILE_KEY_PROVIDERS_FILE"
+            yield Component("keys", each.service_url, each.region, file, file, BY_GUARD, each.name)
+
+
+def way(provider: Entry) -> str:
+    """Under what ``Outbound`` has the address of a key provider outside of this machine."""
+    return f"keys:{provider.name}"
+
+
+def shown_provider(provider: Entry) -> str:
+    """Where it is, for people to read."""
+    match provider:
+        case FileEntry():
+            return "key file of this machine"
+        case Pkcs11Entry():
+            return "PKCS#11 module on this machine"
+        case KmsEntry() | VaultEntry():
+            return shown(provider.service_url)
 
 
 def cell_region(settings: Settings) -> Region:
@@ -107,6 +141,7 @@ def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) 
     faults = [fault for each in components(settings) for fault in _faults(each, here, decisions, caller)]
     faults += _keys_with_the_data(settings)
     faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
+    faults += _displaced(settings, here)
     if faults:
         raise ResidencyViolation(f"This cell is in {here}: {'; '.join(faults)}.", components=faults)
 
@@ -117,6 +152,7 @@ def placed(settings: Settings) -> list[Placed]:
     outside = {
         each.kind: Placed(each.kind, shown(each.address), Region(each.region), _DATA[each.kind], each.confined)
         for each in components(settings)
+        if each.kind != "keys"
     }
     embedded = {
         "database": "SQLite in the data folder",
@@ -125,12 +161,11 @@ def placed(settings: Settings) -> list[Placed]:
         "blob-store": "folder in the data folder",
         "model": "extractive, in this process",
         "embedder": "in this process",
-        "keys": "key file of this machine",
     }
     if "database" not in outside:
         embedded["jobs"] = "SQLite in the data folder"
     inside = {kind: Placed(kind, address, here, _DATA[kind]) for kind, address in embedded.items()}
-    return list((inside | outside).values())
+    return [*(inside | outside).values(), *(_placed_provider(each) for each in provider_entries(settings))]
 
 
 def standing_flows(settings: Settings) -> list[Flow]:
@@ -157,7 +192,7 @@ def inventory(settings: Settings, decisions: DecisionPoint, clock: Clock) -> lis
 
 def addresses(settings: Settings) -> dict[str, tuple[str, ...]]:
     """What each component's client connects to, by kind: the declared address, then what its client finds from that."""
-    ways: dict[str, tuple[str, ...]] = {each.kind: (each.address,) for each in components(settings)}
+    ways: dict[str, tuple[str, ...]] = {each.way: (each.address,) for each in components(settings)}
     if settings.qdrant_url:
         ways["vector-index"] += tuple(f"grpc://{each.host}:{QDRANT_GRPC_PORT}" for each in destinations(settings.qdrant_url))
     return ways
@@ -167,18 +202,18 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
     try:
         destinations(component.address)
     except ConfigurationError as error:
-        yield f"the {component.kind}'s address cannot be used: {error} ({component.setting})"
+        yield f"the {component.title}'s address cannot be used: {error} ({component.setting})"
     if not component.region:
-        yield f"the {component.kind} declares no region ({component.variable})"
+        yield f"the {component.title} declares no region ({component.variable})"
         return
     try:
         region = Region(component.region)
     except CallerError:
-        yield f"the {component.kind} declares '{component.region}', which is no region name ({component.variable})"
+        yield f"the {component.title} declares '{component.region}', which is no region name ({component.variable})"
         return
     resource = Placed(component.kind, "", region, ()).resource
     if not decisions.decide(Request(caller, Action.ENDPOINT_USE, resource, here)).allowed:
-        yield f"the {component.kind} is in {region}, which policy does not allow ({component.variable})"
+        yield f"the {component.title} is in {region}, which policy does not allow ({component.variable})"
 
 
 def _keys_with_the_data(settings: Settings) -> Iterator[str]:
@@ -196,7 +231,25 @@ def _baseless(component: Component, here: Region, book: RegionBook, today: date)
     missing = [] if there == here else [kind for kind in _FLOWS[component.kind] if not book.transfer(here, there, kind, today)]
     if missing:
         kinds = " and ".join(kind.value for kind in missing)
-        yield f"nothing in regions.yaml permits {kinds} to flow to the {component.kind} in {there} ({component.variable})"
+        yield f"nothing in regions.yaml permits {kinds} to flow to the {component.title} in {there} ({component.variable})"
+
+
+def _displaced(settings: Settings, here: Region) -> list[str]:
+    """Key providers on this machine that are said to be somewhere else."""
+    return [
+        f"the key provider '{each.name}' is a {each.kind} on this machine and declared in {each.region}"
+        for each in provider_entries(settings)
+        if isinstance(each, FileEntry | Pkcs11Entry) and each.region != here.name
+    ]
+
+
+def _placed_provider(provider: Entry) -> Placed:
+    """A module is native code, which may connect to its HSM by itself: the guard sees nothing of that."""
+    own_file = isinstance(provider, FileEntry) and provider.name == ROOT_PROVIDER
+    address = shown_provider(provider) if own_file else f"{provider.name}: {shown_provider(provider)}"
+    confined = {FileEntry: IN_PROCESS, Pkcs11Entry: BY_NETWORK}.get(type(provider), BY_GUARD)
+    data = _KEY_FILE if isinstance(provider, FileEntry) else _KEY_SERVICE
+    return Placed("keys", address, Region(provider.region), data, confined)
 
 
 def _region(name: str, variable: str) -> Region:

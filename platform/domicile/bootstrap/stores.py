@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_store import SqlKeyStore
 from domicile.adapters.egress.outbound import Outbound
-from domicile.adapters.keys.file_provider import FileKeyProvider
-from domicile.bootstrap.residency import cell_region
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import ConfigurationError
 from domicile.ports.blobs import BlobStore
@@ -44,10 +42,6 @@ def key_store_url(settings: Settings, outbound: Outbound) -> str:
 def key_store(settings: Settings, outbound: Outbound) -> SqlKeyStore:
     password = read_secret(settings.key_store_password_file)
     return SqlKeyStore(SqlDatabase(key_store_url(settings, outbound), password=password))
-
-
-def key_provider(settings: Settings) -> FileKeyProvider:
-    return FileKeyProvider(settings.root_key_path, cell_region(settings))
 
 
 def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:

@@ -25,14 +25,19 @@ DataDir = Annotated[Path | None, typer.Option(help="The cell's folder; DOMICILE_
 
 @decides_nothing("It makes a cell in which there is no tenant yet.")
 def init(data_dir: DataDir = None) -> None:
-    """Make a new cell: its folder, its root key and its database. Safe to run again."""
+    """Make a new cell: its folder, its root key (if that is a file) and its database. Safe to run again."""
     from domicile.bootstrap import initialise_cell
+    from domicile.bootstrap.keys import own_key_file
     from domicile.config import load_settings
 
     settings = load_settings(data_dir=data_dir)
     asyncio.run(initialise_cell(settings))
     typer.echo(f"The cell '{settings.cell}' in {settings.region} is ready in {settings.data_dir}.")
-    typer.echo(f"Keep a copy of {settings.root_key_path} apart from any copy of the data: without it nothing can be read.")
+    key_file = own_key_file(settings)
+    if key_file:
+        typer.echo(f"Keep a copy of {key_file.path} apart from any copy of the data: without it nothing can be read.")
+    else:
+        typer.echo("Its root key is in its key provider: without that nothing can be read.")
 
 
 @decides(Action.ENDPOINT_USE)

@@ -60,17 +60,54 @@ class KeyRotation(Protocol):
         ...
 
 
+#: The name of the provider that holds the cell's own root key.
+ROOT_PROVIDER = "root"
+
+
 class KeyProvider(Protocol):
-    """Holds the region's root key and never gives it away. Raises ``KeyProviderUnavailable``."""
+    """Holds a root key, in one or more versions, and never gives it away. Raises ``KeyProviderUnavailable``.
+
+    ``name`` is what tenants' keys call it; the cell's own is ``ROOT_PROVIDER``. ``region`` is where it is. What the operator
+    has to put right first (a key that is exposed, or belongs to another region) is a ``ConfigurationError``.
+    """
 
     region: Region
+    name: str
 
     async def wrap(self, key: bytes, context: bytes) -> bytes:
-        """Encrypt a tenant key under the root key; ``context`` is authenticated and needed again to unwrap."""
+        """Encrypt a tenant key under the newest version of the root key.
+
+        ``context`` is authenticated and needed again to unwrap; an empty one is a ``ValueError``.
+        """
         ...
 
     async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """The tenant key; raises ``DecryptionFailed`` for any mismatch, without saying which."""
+        """The tenant key, whichever version it was wrapped with, as long as that is still permitted.
+
+        Raises ``DecryptionFailed`` for any mismatch, without saying which.
+        """
+        ...
+
+    async def is_current(self, wrapped: bytes) -> bool:
+        """Whether it names the newest version as what it was wrapped with: a claim, until it is unwrapped.
+
+        Raises ``DecryptionFailed`` for what no provider of this kind has made.
+        """
+        ...
+
+    async def rotate(self) -> None:
+        """Make a new version of the root key, durably; from now on it is the newest.
+
+        Raises ``ConfigurationError``, which says what to do, where this is not the provider's to do.
+        """
+        ...
+
+    async def ping(self) -> None:
+        """Raise if it could not wrap now: it is not reached, or its key is not there or not what it has to be."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections, sessions and threads."""
         ...
 
 

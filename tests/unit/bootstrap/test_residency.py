@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from tests.fakes.clock import FixedClock
+from tests.fakes.provider_files import entry, provider_file
 
+from domicile.access.administration import Administration
 from domicile.access.residency import BY_GUARD, BY_NETWORK, IN_PROCESS
 from domicile.bootstrap.office import decision_point
 from domicile.bootstrap.residency import (
@@ -19,8 +22,11 @@ from domicile.bootstrap.residency import (
     standing_flows,
 )
 from domicile.config import Settings
+from domicile.domain.actions import Action
 from domicile.domain.errors import ConfigurationError, ResidencyViolation
+from domicile.domain.principals import Tenant
 from domicile.domain.values import Region
+from domicile.policy.request import EndpointResource, Request
 
 EVERY_KIND = {
     "database": ("database_url", "database_region"),
@@ -192,3 +198,63 @@ def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_know
         ("telemetry", "telemetry", "eu-de", "eu-nl"),
     ]
     assert standing_flows(declared()) == []
+
+
+def test_a_tenants_own_provider_has_to_be_where_that_tenant_allows() -> None:
+    """Also where the operator declared that region for components: one tenant's consent is not another's."""
+    decisions = decision_point(declared(component_regions=("eu-fr",)))
+    here, lyon = Region("eu-de"), Region("eu-fr")
+
+    def allowed(*further: Region) -> bool:
+        tenant = Tenant(UUID(int=1), "acme", "Acme", here, frozenset(further))
+        caller = Administration.operator_caller(tenant, FixedClock().now())
+        return decisions.decide(Request(caller, Action.ENDPOINT_USE, EndpointResource("keys", "acme", lyon), here)).allowed
+
+    assert allowed(lyon)
+    assert not allowed()
+
+
+def test_key_providers_are_components_each_by_its_name(tmp_path: Path) -> None:
+    """Those outside of this machine are checked, permitted and shown like others; a module only the network holds."""
+    path = provider_file(
+        tmp_path, entry("aws-kms"), entry("vault", "globex"), entry("pkcs11", "initech"), entry("file", "umbrella")
+    )
+    settings = declared(key_providers_file=path)
+    shown = {each.address: each for each in inventory(settings, decision_point(settings), FixedClock()) if each.kind == "keys"}
+    assert [(address, each.confined, each.data) for address, each in shown.items()] == [
+        ("key file of this machine", IN_PROCESS, ("root-key",)),
+        ("acme: https://kms.eu-central-1.amazonaws.com:443", BY_GUARD, ("root-key", "tenant-keys")),
+        ("globex: https://vault.example:8200", BY_GUARD, ("root-key", "tenant-keys")),
+        ("initech: PKCS#11 module on this machine", BY_NETWORK, ("root-key", "tenant-keys")),
+        ("umbrella: key file of this machine", IN_PROCESS, ("root-key",)),
+    ]
+    assert all(each.allowed and each.region == "eu-de" for each in shown.values())
+    assert addresses(settings) == {
+        "keys:acme": ("https://kms.eu-central-1.amazonaws.com",),
+        "keys:globex": ("https://vault.example:8200",),
+    }
+    assert standing_flows(settings) == []
+
+
+@pytest.mark.parametrize("kind", ["aws-kms", "vault"])
+def test_a_key_provider_elsewhere_needs_a_declaration_and_a_legal_basis(tmp_path: Path, kind: str) -> None:
+    """As any component does; what flows there for as long as the cell runs is keys."""
+    elsewhere = {"key_providers_file": provider_file(tmp_path, entry(kind, region="eu-fr"))}
+    with pytest.raises(ResidencyViolation, match="the key provider 'acme' is in eu-fr, which policy does not allow"):
+        checked(declared(**elsewhere))
+    settings = declared(**elsewhere, component_regions=("eu-fr",))
+    checked(settings)
+    flows = [(each.component, each.kind, each.source.name, each.target.name) for each in standing_flows(settings)]
+    assert flows == [("keys", "keys", "eu-de", "eu-fr")]
+    unknown = {"key_providers_file": provider_file(tmp_path, entry(kind, region="us-va"))}
+    with pytest.raises(ResidencyViolation, match="permits keys to flow to the key provider 'acme' in us-va"):
+        checked(declared(**unknown, component_regions=("us-va",)))
+
+
+@pytest.mark.parametrize("kind", ["file", "pkcs11"])
+@pytest.mark.parametrize("name", ["acme", "root"])
+def test_a_key_on_this_machine_is_where_the_cell_is(tmp_path: Path, kind: str, name: str) -> None:
+    """Whatever somebody declared about it."""
+    path = provider_file(tmp_path, entry(kind, name, region="eu-fr"))
+    with pytest.raises(ResidencyViolation, match=f"the key provider '{name}' is a {kind} on this machine"):
+        checked(declared(key_providers_file=path, component_regions=("eu-fr",)))

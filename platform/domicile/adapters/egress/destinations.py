@@ -76,6 +76,12 @@ def numeric(host: str) -> str | None:
     return str(address)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether what is sent there stays on this machine."""
+    address = numeric(host)
+    return ip_address(address).is_loopback if address else canonical(host) == "localhost"
+
+
 def _old_style(host: str) -> str | None:
     """``127.1`` and ``0x7f000001`` are addresses to the system, too."""
     if not host or not (host[0].isdecimal() and set(host.lower()) <= set("0123456789abcdefx.")):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +14,10 @@ from domicile.domain.errors import ConfigurationError, KeyFileExposed, KeyProvid
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-_MOST_BYTES = 4096  # a key file has about 120
+_MOST_BYTES = 65_536  # a key file has about 120, and a root key's as many for each version
+
+#: What tells whether a file is still the one that was read: device, inode, size, and the times of its last changes.
+Stamp = tuple[int, int, int, int, int]
 
 
 class PrivateFile:
@@ -31,17 +37,43 @@ class PrivateFile:
 
         Written beside its place and linked into it, so that a crash leaves a whole key or none, and two processes one.
         """
-        partial = self.path.with_name(f".{self.path.name}.{uuid4()}")
+        with self._written(text) as partial:
+            self._link(partial)
+
+    def replace(self, text: str) -> None:
+        """Write the text durably in place of what is there, so that a crash leaves all of the one or all of the other.
+
+        To be called within ``changing``, by what has read the file within it, too.
+        """
+        if self.path.is_symlink():
+            # Others of its names would go on meaning the old file.
+            raise ConfigurationError(
+                f"The {self._what} at {self.path} is a link, which cannot be replaced safely.",
+                hint="Name the file itself, or put the new one where the link comes from.",
+            )
+        with self._written(text) as partial:
+            partial.replace(self.path)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """One at a time, in all processes: of two that read the same file and add to it, one would undo what the other did."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                _write_synced(partial, text.encode())
-                self._link(partial)
-            finally:
-                partial.unlink(missing_ok=True)
-            _sync_folder(self.path.parent)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise KeyProviderUnavailable(f"The {self._what} cannot be written to {self.path}.") from error
+            raise KeyProviderUnavailable(f"The {self._what}'s folder {self.path.parent} cannot be opened.") from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def stamp(self) -> Stamp:
+        """Changes with the file. Raises ``KeyProviderUnavailable`` if it is gone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            raise self._missing() from None
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def read(self) -> bytes:
         """The checks are made on what was opened, not on its name, which could mean another file a moment later.
@@ -51,10 +83,7 @@ class PrivateFile:
         try:
             handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
-            raise KeyProviderUnavailable(
-                f"There is no {self._what} at {self.path}, and none was made.",
-                hint=f"Restore the key file from its backup: {self._loss}",
-            ) from None
+            raise self._missing() from None
         except OSError as error:
             raise KeyProviderUnavailable(f"The {self._what} at {self.path} cannot be read.") from error
         try:
@@ -62,6 +91,27 @@ class PrivateFile:
             return os.read(handle, _MOST_BYTES)
         finally:
             os.close(handle)
+
+    @contextmanager
+    def _written(self, text: str) -> Iterator[Path]:
+        """The text in a file beside the key's place, for the block to put there, and the folder synced afterwards."""
+        partial = self.path.with_name(f".{self.path.name}.{uuid4()}")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                _write_synced(partial, text.encode())
+                yield partial
+            finally:
+                partial.unlink(missing_ok=True)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise KeyProviderUnavailable(f"The {self._what} cannot be written to {self.path}.") from error
+
+    def _missing(self) -> KeyProviderUnavailable:
+        return KeyProviderUnavailable(
+            f"There is no {self._what} at {self.path}, and none was made.",
+            hint=f"Restore the key file from its backup: {self._loss}",
+        )
 
     def _link(self, partial: Path) -> None:
         try:

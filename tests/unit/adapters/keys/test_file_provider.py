@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from domicile.adapters.keys import file_provider as module
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.domain.errors import (
     ConfigurationError,
@@ -32,6 +36,24 @@ def path(tmp_path: Path) -> Path:
 def made(path: Path) -> Path:
     FileKeyProvider(path, EU).create()
     return path
+
+
+def text(path: Path) -> str:
+    return path.read_text()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def set_rights(path: Path, rights: int) -> None:
+    path.chmod(rights)
+
+
+def replaced(path: Path) -> None:
+    """By another key."""
+    path.unlink()
+    FileKeyProvider(path, EU).create()
 
 
 def refusal(path: Path, expected: type[DomicileError], region: Region = EU) -> DomicileError:
@@ -176,3 +198,126 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(KeyProviderUnavailable, match=r"file/root\.key"):
         FileKeyProvider(tmp_path / "file" / "root.key", EU).create()
+
+
+async def test_a_rotation_adds_a_version_and_keeps_the_others(made: Path) -> None:
+    """The file grows by one version, the newest last, with the same mode; a provider that reads it anew opens both."""
+    before = text(made)
+    provider = FileKeyProvider(made, EU)
+    old = await provider.wrap(b"k" * 32, b"context")
+    await provider.rotate()
+    assert text(made).startswith(before)
+    assert text(made).count("domicile-root-key 1 eu-de ") == 2
+    assert mode(made) == 0o600
+    assert [each.name for each in made.parent.iterdir()] == ["root.key"]
+    new = await provider.wrap(b"k" * 32, b"context")
+    fresh = FileKeyProvider(made, EU)
+    assert await fresh.unwrap(old, b"context") == await fresh.unwrap(new, b"context") == b"k" * 32
+    assert [await fresh.is_current(each) for each in (old, new)] == [False, True]
+
+
+def test_rotations_at_once_lose_no_version(made: Path) -> None:
+    """Ten processes that rotate at the same time add ten versions: one that was lost could have wrapped something."""
+    code = (
+        "import asyncio, sys; from pathlib import Path\n"
+        "from domicile.adapters.keys.file_provider import FileKeyProvider\n"
+        "from domicile.domain.values import Region\n"
+        "asyncio.run(FileKeyProvider(Path(sys.argv[1]), Region('eu-de')).rotate())"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    running = [subprocess.Popen([sys.executable, "-c", code, str(made)], env=environment) for _ in range(10)]
+    assert [each.wait() for each in running] == [0] * 10
+    headers = text(made).splitlines()[::2]
+    assert len(set(headers)) == 11
+    FileKeyProvider(made, EU).load()
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+async def test_a_rotation_that_fails_changes_nothing(made: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """A full disk, wherever it strikes, leaves the key as it was, no other file, and a provider that serves on."""
+    provider = FileKeyProvider(made, EU)
+    wrapped = await provider.wrap(b"k" * 32, b"context")
+    before = text(made)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if step == "replace":
+            patch.setattr(Path, "replace", full)
+        elif step == "fsync":
+            patch.setattr(os, "fsync", full)
+        else:
+            patch.setattr(os, "fdopen", full)
+        with pytest.raises(KeyProviderUnavailable):
+            await provider.rotate()
+    assert text(made) == before
+    assert [each.name for each in made.parent.iterdir()] == ["root.key"]
+    assert await provider.unwrap(wrapped, b"context") == b"k" * 32
+
+
+async def test_a_link_is_not_rotated(made: Path, tmp_path: Path) -> None:
+    """Replacing the link would leave its other names with the old file; both are as they were."""
+    link = tmp_path / "linked.key"
+    link.symlink_to(made)
+    before = text(made)
+    with pytest.raises(ConfigurationError, match="is a link"):
+        await FileKeyProvider(link, EU).rotate()
+    assert link.is_symlink()
+    assert text(made) == before
+
+
+async def test_retiring_leaves_what_is_needed(made: Path) -> None:
+    """Versions that nothing is wrapped with are gone for good, from memory and from the file; the newest always stays."""
+    provider = FileKeyProvider(made, EU)
+    wrapped = []
+    for _ in range(4):
+        wrapped.append(await provider.wrap(b"k" * 32, b"context"))
+        await provider.rotate()
+    assert await provider.retire([wrapped[1], wrapped[3]]) == 2
+    for each in (wrapped[1], wrapped[3]):
+        assert await provider.unwrap(each, b"context") == b"k" * 32
+    for each in (wrapped[0], wrapped[2]):
+        with pytest.raises(DecryptionFailed):
+            await provider.unwrap(each, b"context")
+    assert await provider.retire([]) == 2
+    assert text(made).count("domicile-root-key") == 1
+    assert await provider.is_current(await provider.wrap(b"k" * 32, b"context"))
+    assert await provider.retire([]) == 0
+
+
+async def test_there_are_not_more_versions_than_are_read(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file never outgrows what a start reads of it: the rotation before that is refused, and changes nothing."""
+    provider = FileKeyProvider(made, EU)
+    monkeypatch.setattr(module, "_MOST_VERSIONS", 3)
+    await provider.rotate()
+    await provider.rotate()
+    before = text(made)
+    with pytest.raises(ConfigurationError, match="3 versions"):
+        await provider.rotate()
+    assert text(made) == before
+
+
+async def test_a_file_that_was_exposed_or_swapped_serves_nobody(made: Path) -> None:
+    """Also after it was read: its rights and its content are what counts at the moment of use."""
+    provider = FileKeyProvider(made, EU)
+    wrapped = await provider.wrap(b"k" * 32, b"context")
+    set_rights(made, 0o644)
+    with pytest.raises(KeyFileExposed):
+        await provider.unwrap(wrapped, b"context")
+    set_rights(made, 0o600)
+    assert await provider.unwrap(wrapped, b"context") == b"k" * 32
+    replaced(made)
+    with pytest.raises(DecryptionFailed):
+        await provider.unwrap(wrapped, b"context")
+
+
+def test_versions_of_two_regions_are_no_key(made: Path) -> None:
+    """Every version names its region, and one of another region makes the file another region's; one twice makes it none."""
+    first = text(made)
+    other = made.with_name("other.key")
+    FileKeyProvider(other, US).create()
+    made.write_text(first + other.read_text())
+    refusal(made, ResidencyViolation)
+    made.write_text(first + first)
+    refusal(made, KeyProviderUnavailable)
