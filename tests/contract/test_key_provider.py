@@ -15,7 +15,6 @@ from tests.fakes.transit_server import TOKEN, TransitKeys, TransitServer
 
 from domicile.adapters.keys.aws_kms import AwsKmsProvider
 from domicile.adapters.keys.file_provider import FileKeyProvider
-from domicile.adapters.keys.pkcs11_module import Pkcs11Module
 from domicile.adapters.keys.pkcs11_provider import Pkcs11KeyProvider
 from domicile.adapters.keys.vault import TransitKey, VaultTransitProvider
 from domicile.domain.errors import ConfigurationError, DecryptionFailed, DomicileError, KeyProviderUnavailable
@@ -46,11 +45,9 @@ class Pkcs11Bench:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._token = SoftToken(folder, monkeypatch)
         self._token.generate("domicile/eu-de/1")
-        self._module = Pkcs11Module(self._token.module)
-        self._module.join()
 
     def provider(self, region: Region = EU) -> Any:
-        return Pkcs11KeyProvider("acme", region, self._module, self._token.label, lambda: self._token.pin)
+        return Pkcs11KeyProvider("acme", region, self._token.module, self._token.label, lambda: self._token.pin)
 
     def down(self) -> None:
         self._token.remove()
@@ -58,8 +55,7 @@ class Pkcs11Bench:
     def up(self) -> None:
         self._token.put_back()
 
-    def close(self) -> None:
-        self._module.leave()
+    def close(self) -> None: ...
 
 
 class KmsBench:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.keys.file_provider import FileKeyProvider
@@ -17,9 +16,6 @@ from domicile.config import Settings, read_secret
 from domicile.domain.errors import ConfigurationError, DomicileError, KeyProviderUnavailable
 from domicile.domain.values import Region
 from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
-
-if TYPE_CHECKING:
-    from domicile.adapters.keys.pkcs11_module import Pkcs11Module
 
 OK = "ok"
 
@@ -41,8 +37,7 @@ def key_providers(settings: Settings, outbound: Outbound) -> dict[str, KeyProvid
 
     Raises ``ConfigurationError``. Whoever has them made closes each.
     """
-    modules: dict[str, Pkcs11Module] = {}
-    return {each.name: _provider(each, outbound, modules) for each in provider_entries(settings)}
+    return {each.name: _provider(each, outbound) for each in provider_entries(settings)}
 
 
 def own_key_file(settings: Settings) -> FileKeyProvider | None:
@@ -86,26 +81,24 @@ async def _state(provider: KeyProvider) -> tuple[str, str]:
     return OK, ""
 
 
-def _provider(entry: Entry, outbound: Outbound, modules: dict[str, Pkcs11Module]) -> KeyProvider:
+def _provider(entry: Entry, outbound: Outbound) -> KeyProvider:
     """Libraries are imported where they are used: most cells have a key file, and none has all of them."""
     match entry:
         case FileEntry():
             return FileKeyProvider(Path(entry.path), Region(entry.region), entry.name)
         case Pkcs11Entry():
-            return _pkcs11(entry, modules)
+            return _pkcs11(entry)
         case KmsEntry():
             return _kms(entry, outbound)
         case VaultEntry():
             return _vault(entry, outbound)
 
 
-def _pkcs11(entry: Pkcs11Entry, modules: dict[str, Pkcs11Module]) -> KeyProvider:
-    from domicile.adapters.keys.pkcs11_module import Pkcs11Module
+def _pkcs11(entry: Pkcs11Entry) -> KeyProvider:
     from domicile.adapters.keys.pkcs11_provider import Pkcs11KeyProvider
 
     _required_secret(entry.pin_file)
-    module = modules.setdefault(entry.module, Pkcs11Module(Path(entry.module)))
-    region = Region(entry.region)
+    region, module = Region(entry.region), Path(entry.module)
     return Pkcs11KeyProvider(entry.name, region, module, entry.token_label, lambda: read_secret(Path(entry.pin_file)))
 
 

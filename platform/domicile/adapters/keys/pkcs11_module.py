@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pkcs11
 from pkcs11.exceptions import PinIncorrect, PinInvalid, PinLenRange, PinLocked, PKCS11Error, UserAlreadyLoggedIn
 
-from domicile.adapters.keys.calls import TOTAL_SECONDS, BlockingCalls, translated, unavailable
+from domicile.adapters.keys.calls import BlockingCalls, translated, unavailable
 from domicile.domain.errors import ConfigurationError
 
 Result = TypeVar("Result")
@@ -19,23 +19,30 @@ _PIN = (PinIncorrect, PinInvalid, PinLenRange, PinLocked)
 
 
 class Pkcs11Module:
-    """One for each module of the process, whose calls are all made in one thread: not every module permits more.
+    """A module that is in use, whose calls are all made in one thread: not every module permits more.
 
-    Those who use it ``join`` it, and ``leave`` it when they close; the last one ends its thread.
+    ``generation`` counts how often it was started; no session of an earlier one may be used.
     """
 
-    def __init__(self, path: Path, seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(self, path: Path) -> None:
         self.generation = 0
         self._path = path
-        self._calls = BlockingCalls(threads=1, seconds=seconds)
+        self._calls = BlockingCalls(threads=1)
         self._users = 0
 
-    def join(self) -> None:
+    @classmethod
+    def joined(cls, path: Path) -> Pkcs11Module:
+        """The one of that path. Whoever joins it leaves it when done; the last one ends its thread."""
+        return _IN_USE.setdefault(path, cls(path)).join()
+
+    def join(self) -> Pkcs11Module:
         self._users += 1
+        return self
 
     def leave(self) -> None:
         self._users -= 1
         if not self._users:
+            del _IN_USE[self._path]
             self._calls.close()
 
     async def run(self, name: str, call: Callable[[], Result]) -> Result:
@@ -55,6 +62,10 @@ class Pkcs11Module:
         self.generation += 1
         with suppress(PKCS11Error):
             pkcs11.lib(str(self._path)).finalize()
+
+
+#: A process has each module once, whoever loads it, and so there is one thread and one count of starts for it.
+_IN_USE: dict[Path, Pkcs11Module] = {}
 
 
 class TokenSession:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pkcs11 import Attribute, GCMParams, KeyType, Mechanism, MechanismFlag, ObjectClass
@@ -49,14 +50,16 @@ class _Version:
 
 
 class Pkcs11KeyProvider:
-    """Implements the ``KeyProvider`` port. ``pin`` reads the PIN, whenever it is needed; ``token`` is the token's label."""
+    """Implements the ``KeyProvider`` port. ``module`` is the library's path and ``token`` the token's label.
 
-    def __init__(self, name: str, region: Region, module: Pkcs11Module, token: str, pin: Callable[[], str]) -> None:
+    ``pin`` reads the PIN, whenever it is needed.
+    """
+
+    def __init__(self, name: str, region: Region, module: Path, token: str, pin: Callable[[], str]) -> None:
         self.region = region
         self.name = name
-        self._module = module
-        self._module.join()
-        self._token = TokenSession(name, module, token, pin)
+        self._module = Pkcs11Module.joined(module)
+        self._token = TokenSession(name, self._module, token, pin)
         self._prefix = f"domicile/{region}/"
         self._closed = False
 

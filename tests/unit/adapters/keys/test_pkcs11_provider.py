@@ -22,8 +22,7 @@ KEY = bytes(range(32))
 class Bench:
     def __init__(self, token: SoftToken) -> None:
         self.token = token
-        self.module = Pkcs11Module(token.module)
-        self.module.join()
+        self.module = Pkcs11Module.joined(token.module)
         self.asked = 0
 
     def pin(self) -> str:
@@ -31,7 +30,7 @@ class Bench:
         return self.token.pin
 
     def provider(self, label: str = "") -> Pkcs11KeyProvider:
-        return Pkcs11KeyProvider("acme", EU, self.module, label or self.token.label, self.pin)
+        return Pkcs11KeyProvider("acme", EU, self.token.module, label or self.token.label, self.pin)
 
     async def in_token(self, work: Any) -> Any:
         """Done with a session of its own, in the module's thread."""
@@ -115,7 +114,7 @@ async def test_a_pin_that_cannot_be_read_is_said(bench: Bench) -> None:
         raise ConfigurationError("The secret file cannot be read.")
 
     bench.token.generate("domicile/eu-de/1")
-    provider = Pkcs11KeyProvider("acme", EU, bench.module, bench.token.label, unreadable)
+    provider = Pkcs11KeyProvider("acme", EU, bench.token.module, bench.token.label, unreadable)
     with pytest.raises(KeyProviderUnavailable, match="file of its PIN"):
         await provider.ping()
     await provider.close()
@@ -127,7 +126,7 @@ async def test_a_token_or_module_that_is_not_there(bench: Bench, tmp_path: Path)
     with pytest.raises(KeyProviderUnavailable, match="no-such-token"):
         await provider.ping()
     await provider.close()
-    nowhere = Pkcs11KeyProvider("acme", EU, Pkcs11Module(tmp_path / "no.so"), "domicile", bench.pin)
+    nowhere = Pkcs11KeyProvider("acme", EU, tmp_path / "no.so", "domicile", bench.pin)
     with pytest.raises(KeyProviderUnavailable):
         await nowhere.ping()
     await nowhere.close()
