@@ -27,7 +27,7 @@ from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.ring import DatabaseKeyRing
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.bootstrap import initialise_cell, open_office
-from domicile.bootstrap.stores import database, key_provider
+from domicile.bootstrap.stores import database, key_provider, sealed_index
 from domicile.config import Settings
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
@@ -88,8 +88,9 @@ async def _fill(folder: Path) -> Filled:
     provider = key_provider(settings)
     provider.load()
     weights = verified_weights()
-    index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
     ring = DatabaseKeyRing(database=store, provider=provider, clock=_CLOCK)
+    points = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
+    index = sealed_index(settings, points, store, ring, weights.dimensions)
     writer = Writer(0)
     texts = [writer.text(WORDS_OF_A_CHUNK) for _ in range(DOCUMENTS * CHUNKS)]
     contents = list(zip(texts, Bm25Encoder(settings.languages).encode_passages(texts, "en"), strict=True))
