@@ -2,10 +2,11 @@
 
 A stored vector is the embedding turned by a secret orthogonal matrix Q of the tenant's own, and so is the vector of a question.
 Products between turned vectors are those between the embeddings, which is why search works, and why the distances within one
-tenant stay visible. Q is uniformly distributed over all orthogonal matrices: the QR decomposition of a matrix of normal numbers
-with the signs of R's diagonal made positive (Mezzadri, "How to generate random matrices from the classical compact groups",
-Notices of the AMS 54, 2007). The numbers come from an AES-CTR keystream, so that every machine has the same Q to within float
-error. No scale is kept secret beside it: embeddings have length 1, so it could be read off any stored vector.
+tenant stay visible. Q is uniformly distributed over all orthogonal matrices: a product of one Householder reflection for each
+dimension, each of which takes the first axis to a random direction (Diaconis and Shahshahani, "The subgroup algorithm for
+generating uniform random variables", 1987; Stewart 1980). The numbers come from an AES-CTR keystream, and no library's
+decomposition is needed, so that every machine has the same Q to within float error. No scale is kept secret beside it:
+embeddings have length 1, so it could be read off any stored vector.
 
 Against whoever learns Q (as many known texts as there are dimensions give it), stored vectors may have noise besides: a vector
 drawn from a ball of radius β / 4 (Fuchsbauer, Ghosal, Hauke and O'Neill, "Approximate distance-comparison-preserving symmetric
@@ -32,7 +33,7 @@ _UNIT = 2.0**-32
 
 
 class VectorTransform:
-    """One tenant's transform. Making it decomposes a matrix: about 25 ms at 384 dimensions, so it belongs in a thread.
+    """One tenant's transform. Making it takes about 50 ms at 384 dimensions, so it belongs in a thread.
 
     ``noise`` is β, from 0 (none) to ``MOST_NOISE``; it may change at any time, which vectors stored before do not notice.
     """
@@ -45,14 +46,18 @@ class VectorTransform:
         self._noise = noise
         self._matrix = _orthogonal(matrix_key, dimensions)
 
-    def turned(self, vectors: Floats) -> Floats:
-        """Vectors of questions: shape (dimensions,) or (count, dimensions), lengths and products kept to float error."""
-        turned: Floats = vectors @ self._matrix
+    def turned(self, vector: Floats) -> Floats:
+        """A question's vector, shape (dimensions,), with its length and its products kept to float error.
+
+        Not by the library of linear algebra, whose threads wait for one another: on a busy machine that takes a thousand times
+        as long as the product itself.
+        """
+        turned: Floats = np.einsum("i,ij->j", vector, self._matrix)
         return turned
 
     def stored(self, vectors: Floats, chunk_ids: Sequence[UUID]) -> Floats:
         """Vectors of chunks, shape (count, dimensions), with the noise of each chunk."""
-        turned = self.turned(vectors)
+        turned: Floats = vectors @ self._matrix
         if not self._noise:
             return turned
         noise = [_in_unit_ball(self._noise_key, chunk_id, vectors.shape[1]) for chunk_id in chunk_ids]
@@ -60,10 +65,21 @@ class VectorTransform:
 
 
 def _orthogonal(key: bytes, dimensions: int) -> Floats:
-    normal = _normal(key, bytes(16), dimensions * dimensions).reshape(dimensions, dimensions)
-    q, r = np.linalg.qr(normal)
-    # Contiguous, as the product with it is taken for every question.
-    return np.ascontiguousarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0), dtype=np.float32)
+    numbers = _normal(key, bytes(16), dimensions * (dimensions + 1) // 2)
+    matrix = np.eye(dimensions)
+    start = 0
+    for size in range(1, dimensions + 1):
+        direction = numbers[start : start + size].copy()
+        start += size
+        sign = -1.0 if direction[0] < 0 else 1.0
+        # Reflecting along this takes the direction to the first axis, as far as signs go, and the first axis to the direction.
+        direction[0] += sign * np.sqrt(np.square(direction).sum())
+        block = matrix[-size:, -size:]
+        moved = np.einsum("i,ij->j", direction, block) * (2 / np.square(direction).sum())
+        block -= np.multiply.outer(direction, moved)
+        block *= -sign
+    # Contiguous and as precise as what it is multiplied with, once for every question.
+    return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def _in_unit_ball(key: bytes, chunk_id: UUID, dimensions: int) -> NDArray[np.float64]:

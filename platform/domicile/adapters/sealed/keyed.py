@@ -12,7 +12,7 @@ from domicile.crypto.keys import DataKey
 from domicile.crypto.vector_transform import VectorTransform
 from domicile.ports.keys import KeyRing, Secret
 
-#: Bytes of matrices that are kept: those of 109 tenants at 384 dimensions. Making one takes about 25 ms.
+#: Bytes of matrices that are kept: those of 109 tenants at 384 dimensions. Making one takes about 50 ms.
 KEPT_BYTES = 64 * 1024 * 1024
 
 
