@@ -71,6 +71,8 @@ class Settings:
     qdrant_region: str = ""
     #: File that holds its API key.
     qdrant_api_key_file: Path | None = None
+    #: Strength of the noise in stored vectors, β from 0 (none) to 8; what it costs and gives is in docs/threat-model.md.
+    vector_noise: float = 0.0
 
     #: ``s3://bucket/prefix`` of a blob store; empty means a folder below ``data_dir``.
     blob_url: str = ""

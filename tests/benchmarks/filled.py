@@ -28,7 +28,7 @@ from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.bootstrap import initialise_cell, open_office
 from domicile.bootstrap.keys import key_providers
-from domicile.bootstrap.stores import database, key_store
+from domicile.bootstrap.stores import database, key_store, sealed_index
 from domicile.config import Settings
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
@@ -89,9 +89,10 @@ async def _fill(folder: Path) -> Filled:
     outbound = Outbound({}, EgressGuard())
     store, provider = database(settings, outbound), key_providers(settings, outbound)[ROOT_PROVIDER]
     weights = verified_weights()
-    index = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
     keys = key_store(settings, outbound)
     ring = StoredKeyRing(store=keys, providers={ROOT_PROVIDER: provider}, region=provider.region, clock=_CLOCK)
+    points = EdgeVectorIndex.open(settings.data_dir / "index", model=weights.name, dimensions=weights.dimensions)
+    index = sealed_index(settings, points, store, ring, weights.dimensions)
     writer = Writer(0)
     texts = [writer.text(WORDS_OF_A_CHUNK) for _ in range(DOCUMENTS * CHUNKS)]
     contents = list(zip(texts, Bm25Encoder(settings.languages).encode_passages(texts, "en"), strict=True))

@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from tests.fakes.vector_index import InMemoryVectorIndex, point_of
+from tests.fakes.vector_index import InMemoryVectorIndex, point_of, sealed
 
 from domicile.adapters.qdrant.edge import UPSERT_POINTS, EdgeVectorIndex
 from domicile.adapters.qdrant.server import ServerVectorIndex
+from domicile.adapters.sealed.index import SealedIndex
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexUnavailable
 from domicile.domain.values import Classification, Region
@@ -25,6 +26,7 @@ from domicile.ports.vector_index import SparseVector
 from domicile.retrieval.ranking import Legs
 
 A, B = UUID(int=0xA), UUID(int=0xB)
+COLLECTION = UUID(int=5)
 DIMENSIONS = 4
 EAST = (1.0, 0.0, 0.0, 0.0)
 NORTH_EAST = (0.8, 0.6, 0.0, 0.0)
@@ -36,11 +38,10 @@ CHILD = textwrap.dedent("""
     import asyncio, os, signal, sys
     from pathlib import Path
     from uuid import UUID
-    from tests.contract.test_vector_index import A, EAST, DIMENSIONS, document, point
-    from domicile.adapters.qdrant.edge import EdgeVectorIndex
+    from tests.contract.test_vector_index import A, document, embedded, point
 
     async def main():
-        index = EdgeVectorIndex.open(Path(sys.argv[1]), model="m", dimensions=DIMENSIONS)
+        index = embedded(Path(sys.argv[1]))
         await index.upsert([point(n, document(A)) for n in range(70)])
         await index.delete_versions([UUID(int=7)])
         await index.upsert([point(100, document(A), version=9)])
@@ -62,7 +63,7 @@ def document(tenant: UUID, number: int = 1, classification: Classification = Cla
     return DocumentAttributes(
         tenant_id=tenant,
         document_id=UUID(int=tenant.int * 1000 + number),
-        collection_id=UUID(int=5),
+        collection_id=COLLECTION,
         region=Region("eu-de"),
         classification=classification,
         groups=frozenset(groups),
@@ -81,6 +82,11 @@ def point(number: int, attributes: DocumentAttributes, *, version: int = 1, dens
     )
 
 
+def embedded(path: Path, **options) -> SealedIndex:
+    """An index on the embedded engine below ``path``, behind the keys that every one of these tests has."""
+    return sealed(EdgeVectorIndex.open(path, model="m", dimensions=DIMENSIONS, **options), DIMENSIONS, collections={COLLECTION})
+
+
 async def legs(index, terms, within, limit) -> Legs:
     """What both legs find."""
     return Legs(await index.nearest(QUESTION, within, limit), await index.matching(terms, within, limit))
@@ -97,19 +103,20 @@ async def index(request, tmp_path):
         case "fake":
             index = InMemoryVectorIndex(DIMENSIONS)
         case "edge":
-            index = EdgeVectorIndex.open(tmp_path, model="m", dimensions=DIMENSIONS)
+            index = embedded(tmp_path)
         case "server-in-memory":
             from qdrant_client import AsyncQdrantClient
 
             request.applymarker(pytest.mark.filterwarnings("ignore:Payload indexes have no effect"))
-            index = ServerVectorIndex(AsyncQdrantClient(":memory:"), model="m", dimensions=DIMENSIONS)
+            index = sealed(ServerVectorIndex(AsyncQdrantClient(":memory:"), model="m", dimensions=DIMENSIONS), DIMENSIONS)
         case _:
             if not REAL_SERVER:
                 pytest.skip("DOMICILE_TEST_QDRANT_URL is not set, so no Qdrant server is tested")
-            index = ServerVectorIndex.connect(REAL_SERVER, model=f"test-{uuid4().hex}", dimensions=DIMENSIONS)
+            store = ServerVectorIndex.connect(REAL_SERVER, model=f"test-{uuid4().hex}", dimensions=DIMENSIONS)
+            index = sealed(store, DIMENSIONS)
     yield index
     if request.param == "server":
-        await index._client.delete_collection(index._collection)
+        await store.client.delete_collection(store._collection)
     await index.close()
 
 
@@ -248,11 +255,11 @@ class TestEveryIndex:
 class TestEmbeddedIndex:
     async def test_what_was_written_is_there_after_reopening(self, tmp_path):
         """Closing and opening again keeps every point, and closing twice is no error."""
-        index = EdgeVectorIndex.open(tmp_path, model="m", dimensions=DIMENSIONS)
+        index = embedded(tmp_path)
         await index.upsert([point(n, document(A), terms={1: 1.0}) for n in range(5)])
         await index.close()
         await index.close()
-        reopened = EdgeVectorIndex.open(tmp_path, model="m", dimensions=DIMENSIONS)
+        reopened = embedded(tmp_path)
         found = await legs(reopened, SparseVector((1,), (1.0,)), of_tenant(A), 10)
         assert (len(found.dense), len(found.sparse)) == (5, 5)
         await reopened.close()
@@ -263,7 +270,7 @@ class TestEmbeddedIndex:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "platform"), str(root)])}
         child = await asyncio.create_subprocess_exec(sys.executable, "-c", CHILD, str(tmp_path), env=environment, cwd=root)
         assert await child.wait() == -signal.SIGKILL
-        index = EdgeVectorIndex.open(tmp_path, model="m", dimensions=DIMENSIONS)
+        index = embedded(tmp_path)
         assert await index.count(of_tenant(A)) == 71
         assert await index.version_ids() == {UUID(int=1), UUID(int=9)}
         await index.close()
@@ -277,34 +284,34 @@ class TestEmbeddedIndex:
             assert await other.count(scope(Everything())) == 0
             await other.close()
         await first.close()
-        assert (tmp_path / "org-model-v2-4").is_dir()
+        assert (tmp_path / "org-model-v2-4-sealed").is_dir()
 
     async def test_an_index_of_other_dimensions_is_refused(self, tmp_path):
         """A folder that was made for other vectors is not opened, and says what to change."""
-        await EdgeVectorIndex.open(tmp_path, model="m", dimensions=4).close()
-        (tmp_path / "m-4").rename(tmp_path / "m-8")
+        await embedded(tmp_path).close()
+        (tmp_path / "m-4-sealed").rename(tmp_path / "m-8-sealed")
         with pytest.raises(ConfigurationError):
             EdgeVectorIndex.open(tmp_path, model="m", dimensions=8)
 
     async def test_a_creation_that_was_interrupted_is_begun_again(self, tmp_path):
         """Half of a new index, left by a crash, does not stand in the way."""
-        (tmp_path / "m-4.new" / "segments").mkdir(parents=True)
-        (tmp_path / "m-4.new" / "segments" / "rubbish").write_bytes(b"x")
-        index = EdgeVectorIndex.open(tmp_path, model="m", dimensions=4)
+        (tmp_path / "m-4-sealed.new" / "segments").mkdir(parents=True)
+        (tmp_path / "m-4-sealed.new" / "segments" / "rubbish").write_bytes(b"x")
+        index = embedded(tmp_path)
         assert await index.count(scope(Everything())) == 0
         await index.close()
 
     async def test_a_folder_that_is_no_index_is_refused(self, tmp_path):
         """Damage is reported as an index that is not available, without the engine's words."""
-        (tmp_path / "m-4").mkdir()
-        (tmp_path / "m-4" / "edge_config.json").write_text("{")
+        (tmp_path / "m-4-sealed").mkdir()
+        (tmp_path / "m-4-sealed" / "edge_config.json").write_text("{")
         with pytest.raises(VectorIndexUnavailable) as caught:
-            EdgeVectorIndex.open(tmp_path, model="m", dimensions=4)
+            embedded(tmp_path)
         assert "json" not in str(caught.value).lower()
 
     async def test_a_full_disk_is_noticed_before_anything_is_written(self, tmp_path):
         """With less than the reserve free, a write is refused, the index unchanged and its readiness withdrawn."""
-        index = EdgeVectorIndex.open(tmp_path, model="m", dimensions=4, reserve_bytes=1 << 62)
+        index = embedded(tmp_path, reserve_bytes=1 << 62)
         with pytest.raises(StorageFull):
             await index.upsert([point(0, document(A))])
         with pytest.raises(StorageFull):
@@ -314,7 +321,7 @@ class TestEmbeddedIndex:
 
     async def test_a_closed_index_serves_nothing(self, tmp_path):
         """After closing, every call fails in our own words."""
-        index = EdgeVectorIndex.open(tmp_path, model="m", dimensions=4)
+        index = embedded(tmp_path)
         await index.close()
         for call in (index.ping(), index.upsert([point(0, document(A))]), index.count(scope(Everything()))):
             with pytest.raises(VectorIndexUnavailable):
@@ -336,7 +343,7 @@ class TestServerIndex:
 
         client = AsyncQdrantClient(":memory:")
         vectors = {"dense": models.VectorParams(size=8, distance=models.Distance.DOT)}
-        await client.create_collection("m-4", vectors_config=vectors)
+        await client.create_collection("m-4-sealed", vectors_config=vectors)
         with pytest.raises(ConfigurationError):
             await ServerVectorIndex(client, model="m", dimensions=4).ping()
 

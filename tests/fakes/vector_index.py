@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
+from tests.fakes.keys import MemoryKeyRing
 
+from domicile.adapters.sealed.index import SealedIndex
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import VectorIndexUnavailable
 from domicile.policy.scope import Field, RetrievalScope, admits, field_values
+from domicile.ports.keys import KeyRing
+from domicile.ports.point_store import PointStore
 from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector
 
 
@@ -80,6 +84,17 @@ class InMemoryVectorIndex:
             term: weight * math.log(1 + (len(corpus) - frequency[term] + 0.5) / (frequency[term] + 0.5))
             for term, weight in zip(sparse.indices, sparse.values, strict=True)
         }
+
+
+def sealed(
+    store: PointStore, dimensions: int, *, keys: KeyRing | None = None, collections: Collection[UUID] = (), noise: float = 0.0
+) -> SealedIndex:
+    """The store behind keys that are the same in every test, or those given; ``collections`` are every tenant's."""
+
+    async def known(_: UUID) -> Collection[UUID]:
+        return collections
+
+    return SealedIndex(store, keys=keys or MemoryKeyRing(), collections=known, dimensions=dimensions, noise=noise)
 
 
 def point_of(

@@ -25,6 +25,7 @@ from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCounter
 from tests.fakes.people import HOME, caller, collection, principal, tenant
 from tests.fakes.policy import shipped_in_force
+from tests.fakes.vector_index import sealed
 
 from domicile.access.gate import Gate
 from domicile.adapters.blobs.folder import FolderBlobStore
@@ -170,12 +171,13 @@ class Cell:
         provider = FileKeyProvider(folder / "keys" / "root.key", HOME)
         if not provider.exists():
             provider.create()
-        self.index = EdgeVectorIndex.open(folder / "index", model="hash", dimensions=64)
         self.blobs = FolderBlobStore(folder / "blobs")
         self.parser = ConfinedParser(processes=1)
         embedder = HashEmbedder()
         self.key_store = SqlKeyStore(SqlDatabase(f"sqlite+aiosqlite:///{folder}/keys/keys.db"))
         self.keys = StoredKeyRing(store=self.key_store, providers={ROOT_PROVIDER: provider}, region=HOME, clock=clock)
+        points = EdgeVectorIndex.open(folder / "index", model="hash", dimensions=64)
+        self.index = sealed(points, 64, keys=self.keys)
         database: Any = DyingDatabase(self.database, killer) if step else self.database
         if step:
             dies_after(killer, self.parser, "parse", lambda *_: "after-parse")

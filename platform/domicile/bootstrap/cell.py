@@ -46,6 +46,7 @@ from domicile.adapters.telemetry.tracing import OpenTelemetry, otlp_exporters
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.service import Answers
+from domicile.bootstrap.conversion import convert
 from domicile.bootstrap.health import Health
 from domicile.bootstrap.keys import key_providers, require_usable
 from domicile.bootstrap.models import generator, sparse_encoder, verified
@@ -54,7 +55,7 @@ from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
-from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_store, vector_index
+from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_store, point_store, sealed_index
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import DomicileError
 from domicile.domain.values import Region
@@ -181,8 +182,10 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
     weights, embedder = await asyncio.to_thread(verified, settings)
     stack.push_async_callback(embedder.close)
     # Both take seconds, and neither needs the other.
-    index, _ = await asyncio.gather(asyncio.to_thread(vector_index, settings, embedder, outbound), embedder.load())
-    stack.push_async_callback(index.close)
+    (points, clear), _ = await asyncio.gather(asyncio.to_thread(point_store, settings, embedder, outbound), embedder.load())
+    stack.push_async_callback(points.close)
+    index = sealed_index(settings, points, store, keys, embedder.dimensions)
+    await convert(clear, index)
     return _Base(
         clock=clock,
         outbound=outbound,

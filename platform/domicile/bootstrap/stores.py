@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_store import SqlKeyStore
 from domicile.adapters.egress.outbound import Outbound
+from domicile.adapters.sealed.index import SealedIndex
 from domicile.config import Settings, read_secret
+from domicile.crypto.vector_transform import MOST_NOISE
 from domicile.domain.errors import ConfigurationError
 from domicile.ports.blobs import BlobStore
+from domicile.ports.keys import KeyRing
+from domicile.ports.point_store import ClearPoints, PointStore
+from domicile.ports.repositories import Database
 from domicile.ports.vector_index import VectorIndex
 
 if TYPE_CHECKING:
@@ -62,17 +68,43 @@ def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:
     )
 
 
-def vector_index(settings: Settings, embedder: Embedder, outbound: Outbound) -> VectorIndex:
-    """Blocks while an embedded index is loaded."""
+def point_store(settings: Settings, embedder: Embedder, outbound: Outbound) -> tuple[PointStore, ClearPoints | None]:
+    """The index's points, and those of the layout before, if there may be any. Blocks while an embedded index is loaded."""
+    model, dimensions = embedder.model, embedder.dimensions
     if not settings.qdrant_url:
+        from domicile.adapters.qdrant.clear_layout import ClearEdgePoints
         from domicile.adapters.qdrant.edge import EdgeVectorIndex
 
-        return EdgeVectorIndex.open(settings.data_dir / "index", model=embedder.model, dimensions=embedder.dimensions)
+        folder = settings.data_dir / "index"
+        clear = ClearEdgePoints.open(folder, model=model, dimensions=dimensions)
+        return EdgeVectorIndex.open(folder, model=model, dimensions=dimensions), clear
+    from domicile.adapters.qdrant.clear_layout import ClearServerPoints
     from domicile.adapters.qdrant.server import ServerVectorIndex
 
     key = read_secret(settings.qdrant_api_key_file) or None
     url = outbound.way_to("vector-index")
-    return ServerVectorIndex.connect(url, model=embedder.model, dimensions=embedder.dimensions, api_key=key)
+    store = ServerVectorIndex.connect(url, model=model, dimensions=dimensions, api_key=key)
+    return store, ClearServerPoints(store.client, model=model, dimensions=dimensions)
+
+
+def sealed_index(settings: Settings, store: PointStore, database: Database, keys: KeyRing, dimensions: int) -> VectorIndex:
+    """The only way to the points that anything else has."""
+
+    async def collections(tenant_id: UUID) -> set[UUID]:
+        async with database.reading() as unit:
+            return {each.id for each in await unit.collections.of_tenant(tenant_id)}
+
+    noise = checked_noise(settings.vector_noise)
+    return SealedIndex(store, keys=keys, collections=collections, dimensions=dimensions, noise=noise)
+
+
+def checked_noise(noise: float) -> float:
+    """Raise ``ConfigurationError`` for a strength that there is not."""
+    if not 0 <= noise <= MOST_NOISE:
+        raise ConfigurationError(
+            f"DOMICILE_VECTOR_NOISE is from 0 to {MOST_NOISE:g}.", hint="Leave it unset for none; see docs/threat-model.md."
+        )
+    return noise
 
 
 def is_embedded(settings: Settings) -> bool:

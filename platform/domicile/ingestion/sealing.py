@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from domicile.crypto.compaction import compacted
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal, unseal
 from domicile.crypto.keys import DataKey
@@ -57,4 +58,4 @@ def seal_chunk(key: DataKey, attributes: DocumentAttributes, version_id: UUID, c
         "headings": chunk.headings,
         "page": chunk.page,
     }
-    return seal(key, context_of(attributes, f"{version_id}/{chunk.ordinal}", Part.CHUNK), msgspec.json.encode(body))
+    return seal(key, context_of(attributes, f"{version_id}/{chunk.ordinal}", Part.CHUNK), compacted(msgspec.json.encode(body)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from domicile.crypto.compaction import expanded
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import unseal
 from domicile.crypto.keys import DataKey
@@ -49,7 +50,7 @@ def passage_of(candidate: Candidate, key: DataKey, title: DocumentTitle) -> Pass
     hit, document = candidate.hit, candidate.document
     plain = unseal(key, context_of(document, Part.CHUNK, hit.ordinal), hit.envelope)
     try:
-        body = _decode_chunk(plain)
+        body = _decode_chunk(expanded(plain))
     except msgspec.DecodeError:
         raise DecryptionFailed() from None
     return Passage(

@@ -24,7 +24,7 @@ from uuid import UUID
 import qdrant_edge as engine
 
 from domicile.adapters.qdrant.edge_engine import EDGE_DIALECT, force_log_to_disk, open_shard, translated
-from domicile.adapters.qdrant.filters import compile_scope, reduce_scope, term_corpus
+from domicile.adapters.qdrant.filters import compile_scope, reduce_scope
 from domicile.adapters.qdrant.points import (
     DENSE,
     HIT_FIELDS,
@@ -36,8 +36,9 @@ from domicile.adapters.qdrant.points import (
     payload_of,
 )
 from domicile.domain.errors import StorageFull, VectorIndexUnavailable
-from domicile.policy.scope import Nothing, RetrievalScope
-from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector
+from domicile.policy.scope import Field, Nothing, RetrievalScope
+from domicile.ports.point_store import SealedPoint, StoredTerms
+from domicile.ports.vector_index import IndexHit, Ranked, SparseVector, Vector
 
 #: Points of one call into the engine: about 4 ms during which nothing else runs.
 UPSERT_POINTS = 32
@@ -53,7 +54,7 @@ _HIT_PAYLOAD = engine.PayloadSelector.Include(HIT_FIELDS)
 
 
 class EdgeVectorIndex:
-    """Implements ``ports.vector_index.VectorIndex``. One process at a time may open a folder; the cell's lock sees to it."""
+    """Implements ``ports.point_store.PointStore``. One process at a time may open a folder; the cell's lock sees to it."""
 
     def __init__(self, folder: Path, dimensions: int, reserve_bytes: int = RESERVE_BYTES) -> None:
         self._dimensions = dimensions
@@ -73,21 +74,29 @@ class EdgeVectorIndex:
         """
         return cls(path / collection_name(model, dimensions), dimensions, reserve_bytes)
 
-    async def upsert(self, points: Sequence[IndexPoint]) -> None:
+    async def upsert(self, points: Sequence[SealedPoint]) -> None:
         for batch in batches(points, UPSERT_POINTS, self._dimensions):
             await self._write(partial(self._upsert, batch))
         if points:
             await self._write(partial(force_log_to_disk, self._folder))
 
     async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
-        return self._leg(engine.Query.Nearest(dense.tolist(), using=DENSE), scope, limit, engine.SearchParams())
+        return self._leg(engine.Query.Nearest(dense.tolist(), using=DENSE), scope, limit)
 
     async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
         if not sparse.indices:
             return ()
-        corpus = engine.IdfParams(corpus=compile_scope(term_corpus(scope.tree), EDGE_DIALECT))
         terms: Any = _terms(sparse)
-        return self._leg(engine.Query.Nearest(terms, using=SPARSE), scope, limit, engine.SearchParams(idf=corpus))
+        return self._leg(engine.Query.Nearest(terms, using=SPARSE), scope, limit)
+
+    async def terms(self, tenant_id: UUID, start: UUID | None, limit: int) -> tuple[Sequence[StoredTerms], UUID | None]:
+        self._check_open()
+        theirs = EDGE_DIALECT.filter(must=[EDGE_DIALECT.one_of(Field.TENANT, [str(tenant_id)])])
+        fields = engine.PayloadSelector.Include([Field.COLLECTION.value])
+        request = engine.ScrollRequest(offset=start, limit=limit, filter=theirs, with_payload=fields, with_vector=[SPARSE])
+        with translated():
+            found, next_start = self._shard.scroll(request)
+        return [_stored_terms(record) for record in found], cast("UUID | None", next_start)
 
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         self._check_open()
@@ -127,15 +136,13 @@ class EdgeVectorIndex:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._shut)
         self._writer.shutdown(wait=False)
 
-    def _leg(self, query: engine.Query, scope: RetrievalScope, limit: int, params: engine.SearchParams) -> tuple[Ranked, ...]:
+    def _leg(self, query: engine.Query, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
         self._check_open()
         if isinstance(reduce_scope(scope.tree), Nothing):
             return ()
         admitted = compile_scope(scope.tree, EDGE_DIALECT)
         with translated():
-            found = self._shard.query(
-                engine.QueryRequest(limit=limit, query=query, filter=admitted, with_payload=False, params=params)
-            )
+            found = self._shard.query(engine.QueryRequest(limit=limit, query=query, filter=admitted, with_payload=False))
         return tuple(Ranked(cast("UUID", point.id), point.score) for point in found)
 
     async def _write(self, change: Callable[[], None]) -> None:
@@ -143,7 +150,7 @@ class EdgeVectorIndex:
         self._check_open()
         await asyncio.get_running_loop().run_in_executor(self._writer, _with_translation, change)
 
-    def _upsert(self, batch: Sequence[IndexPoint]) -> None:
+    def _upsert(self, batch: Sequence[SealedPoint]) -> None:
         self._check_space()
         self._shard.update(engine.UpdateOperation.upsert_points([_point(point) for point in batch]))
         self._unflushed_points += len(batch)
@@ -170,9 +177,14 @@ def _with_translation(change: Callable[[], None]) -> None:
         change()
 
 
-def _point(point: IndexPoint) -> engine.Point:
+def _point(point: SealedPoint) -> engine.Point:
     vectors: Any = {DENSE: point.dense.tolist(), SPARSE: _terms(point.sparse)}
     return engine.Point(id=point.chunk_id, vector=vectors, payload=payload_of(point))
+
+
+def _stored_terms(record: engine.Record) -> StoredTerms:
+    vectors, payload = cast("dict[str, engine.SparseVector]", record.vector), record.payload or {}
+    return StoredTerms(UUID(payload[Field.COLLECTION.value]), tuple(vectors[SPARSE].indices))
 
 
 def _terms(sparse: SparseVector) -> engine.SparseVector:

@@ -56,7 +56,7 @@ def force_log_to_disk(folder: Path) -> None:
     if not log_files:
         raise VectorIndexUnavailable("The vector index keeps no log, so its changes would not be durable.")
     for path in [*log_files, log]:
-        _force_to_disk(path)
+        force_to_disk(path)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _explained(message: str) -> DomicileError:
 def _config(dimensions: int) -> engine.EdgeConfig:
     # Vectors come normalised, so their product is the cosine. Payloads are cached because the filters read them, and so
     # does every hit that is looked at.
-    sparse = engine.EdgeSparseVectorParams(modifier=engine.Modifier.Idf, full_scan_threshold=SPARSE_FULL_SCAN_POINTS)
+    sparse = engine.EdgeSparseVectorParams(full_scan_threshold=SPARSE_FULL_SCAN_POINTS)
     return engine.EdgeConfig(
         vectors={DENSE: engine.EdgeVectorParams(size=dimensions, distance=engine.Distance.Dot)},
         sparse_vectors={SPARSE: sparse},
@@ -113,7 +113,7 @@ def _create(folder: Path, dimensions: int) -> None:
     shard.flush()
     shard.close()
     unfinished.rename(folder)
-    _force_to_disk(folder.parent)
+    force_to_disk(folder.parent)
 
 
 def _add_missing_indexes(shard: engine.EdgeShard) -> None:
@@ -132,7 +132,7 @@ def _payload_indexes() -> dict[str, engine.PayloadSchemaParams]:
     }
 
 
-def _force_to_disk(path: Path) -> None:
+def force_to_disk(path: Path) -> None:
     """Flush a file's pages, those written through a mapping included, or a folder's entries."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -76,33 +76,6 @@ def reduce_scope(scope: Scope) -> Scope:
             assert_never(scope)
 
 
-def term_corpus(scope: Scope) -> Scope:
-    """The points whose terms BM25 may count: all of the tenants that the scope names, else only what it admits.
-
-    Counting over more would let one tenant infer another's vocabulary from its own scores.
-    """
-    tenants = _named_tenants(reduce_scope(scope))
-    return scope if tenants is None else OneOf(Field.TENANT, tenants)
-
-
-def _named_tenants(scope: Scope) -> frozenset[str] | None:
-    """Tenants outside of which the scope admits nothing; ``None`` where it does not bind the tenant."""
-    match scope:
-        case OneOf(Field.TENANT, values):
-            return values
-        case Nothing():
-            return frozenset()
-        case AllOf(parts):
-            bounds = [bound for part in parts if (bound := _named_tenants(part)) is not None]
-            return frozenset.intersection(*bounds) if bounds else None
-        case AnyOf(parts):
-            alternatives = [_named_tenants(part) for part in parts]
-            known = [bound for bound in alternatives if bound is not None]
-            return frozenset[str]().union(*known) if len(known) == len(alternatives) else None
-        case _:
-            return None
-
-
 def _storable(name: Field, values: frozenset[str]) -> frozenset[str]:
     """The values that the field can hold at all: what is a number is stored as one, every other field as text."""
     if name not in NUMBERS:

@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from domicile.adapters.qdrant.filters import Condition, compile_scope, reduce_scope, term_corpus
+from domicile.adapters.qdrant.filters import Condition, compile_scope, reduce_scope
 from domicile.adapters.qdrant.points import (
     DENSE,
     HIT_FIELDS,
     INTEGERS,
     KEYWORDS,
     SPARSE,
+    SPARSE_FULL_SCAN_POINTS,
     VERSION,
     batches,
     collection_name,
@@ -26,7 +27,8 @@ from domicile.adapters.qdrant.points import (
 )
 from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexUnavailable
 from domicile.policy.scope import Field, Nothing, RetrievalScope
-from domicile.ports.vector_index import IndexHit, IndexPoint, Ranked, SparseVector, Vector
+from domicile.ports.point_store import SealedPoint, StoredTerms
+from domicile.ports.vector_index import IndexHit, Ranked, SparseVector, Vector
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient, models
@@ -40,7 +42,7 @@ MOST_VERSIONS = 10_000_000
 #: Seconds that one request may take, and the pauses before it is sent again after a transient failure.
 TIMEOUT_SECONDS = 15
 PAUSES_SECONDS = (0.1, 0.5)
-#: Older servers ignore the corpus of the term statistics, which would then be counted over all tenants (invariant 2).
+#: The oldest server that the layout was tried with.
 OLDEST_SERVER = (1, 19)
 
 
@@ -68,7 +70,7 @@ class ServerDialect:
 
 
 class ServerVectorIndex:
-    """Implements ``ports.vector_index.VectorIndex``. The collection is made at first use, so a cell can start before it."""
+    """Implements ``ports.point_store.PointStore``. The collection is made at first use."""
 
     def __init__(self, client: AsyncQdrantClient, *, model: str, dimensions: int) -> None:
         self._dialect = ServerDialect()
@@ -101,7 +103,12 @@ class ServerVectorIndex:
         )
         return cls(client, model=model, dimensions=dimensions)
 
-    async def upsert(self, points: Sequence[IndexPoint]) -> None:
+    @property
+    def client(self) -> AsyncQdrantClient:
+        """The connection, for who looks after collections of another layout."""
+        return self._client
+
+    async def upsert(self, points: Sequence[SealedPoint]) -> None:
         for batch in batches(points, UPSERT_POINTS, self._dimensions):
             structs = [self._point(point) for point in batch]
             await self._call(lambda structs=structs: self._client.upsert(self._collection, structs, wait=True))  # type: ignore[misc]
@@ -112,8 +119,18 @@ class ServerVectorIndex:
     async def matching(self, sparse: SparseVector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
         if not sparse.indices:
             return ()
-        corpus = self._models.IdfCorpusParams(corpus=compile_scope(term_corpus(scope.tree), self._dialect))
-        return await self._leg(self._terms(sparse), SPARSE, scope, limit, self._models.SearchParams(idf=corpus))
+        return await self._leg(self._terms(sparse), SPARSE, scope, limit)
+
+    async def terms(self, tenant_id: UUID, start: UUID | None, limit: int) -> tuple[Sequence[StoredTerms], UUID | None]:
+        theirs = self._dialect.filter(must=[self._dialect.one_of(Field.TENANT, [str(tenant_id)])])
+        fields = self._models.PayloadSelectorInclude(include=[Field.COLLECTION.value])
+        offset = None if start is None else str(start)
+        found, next_start = await self._call(
+            lambda: self._client.scroll(
+                self._collection, theirs, limit=limit, offset=offset, with_payload=fields, with_vectors=[SPARSE]
+            )
+        )
+        return [_stored_terms(record) for record in found], None if next_start is None else UUID(str(next_start))
 
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         ids, fields = [str(each) for each in chunk_ids], self._models.PayloadSelectorInclude(include=HIT_FIELDS)
@@ -141,9 +158,7 @@ class ServerVectorIndex:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _leg(
-        self, query: Any, using: str, scope: RetrievalScope, limit: int, params: models.SearchParams | None = None
-    ) -> tuple[Ranked, ...]:
+    async def _leg(self, query: Any, using: str, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
         if isinstance(reduce_scope(scope.tree), Nothing):
             return ()
         admitted = compile_scope(scope.tree, self._dialect)
@@ -153,7 +168,6 @@ class ServerVectorIndex:
                 query,
                 using=using,
                 query_filter=admitted,
-                search_params=params,
                 limit=limit,
                 with_payload=False,
             )
@@ -165,9 +179,9 @@ class ServerVectorIndex:
         if not self._prepared:
             async with self._preparing:
                 if not self._prepared:
-                    await _with_retries(self._prepare)
+                    await with_retries(self._prepare)
                     self._prepared = True
-        return await _with_retries(request)
+        return await with_retries(request)
 
     async def _prepare(self) -> None:
         version = re.match(r"(\d+)\.(\d+)", (await self._client.info()).version)
@@ -182,11 +196,12 @@ class ServerVectorIndex:
 
     async def _create(self) -> None:
         models = self._models
+        sparse_index = models.SparseIndexParams(full_scan_threshold=SPARSE_FULL_SCAN_POINTS)
         await self._client.create_collection(
             self._collection,
             # Vectors come normalised, so their product is the cosine.
             vectors_config={DENSE: models.VectorParams(size=self._dimensions, distance=models.Distance.DOT)},
-            sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
+            sparse_vectors_config={SPARSE: models.SparseVectorParams(index=sparse_index)},
             # Every question lies within a tenant: a graph for each tenant, and none over all of them.
             hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
         )
@@ -212,7 +227,7 @@ class ServerVectorIndex:
             raise ConfigurationError("The vector collection on the server was made for other vectors.")
         return found.payload_schema
 
-    def _point(self, point: IndexPoint) -> models.PointStruct:
+    def _point(self, point: SealedPoint) -> models.PointStruct:
         vectors: Any = {DENSE: point.dense.tolist(), SPARSE: self._terms(point.sparse)}
         struct: models.PointStruct = self._models.PointStruct(id=str(point.chunk_id), vector=vectors, payload=payload_of(point))
         return struct
@@ -222,7 +237,12 @@ class ServerVectorIndex:
         return terms
 
 
-async def _with_retries(request: Callable[[], Awaitable[T]]) -> T:
+def _stored_terms(record: models.Record) -> StoredTerms:
+    vectors: Any = record.vector
+    return StoredTerms(UUID((record.payload or {})[Field.COLLECTION.value]), tuple(vectors[SPARSE].indices))
+
+
+async def with_retries(request: Callable[[], Awaitable[T]]) -> T:
     """What the request returns; a transient failure is tried again after each pause. The last failure is translated."""
     from grpc import RpcError  # type: ignore[import-untyped]
     from qdrant_client.common.client_exceptions import QdrantException

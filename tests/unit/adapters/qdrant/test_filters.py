@@ -14,7 +14,7 @@ from qdrant_client import AsyncQdrantClient, models
 from tests.fakes.vector_index import point_of
 
 from domicile.adapters.qdrant.edge_engine import EDGE_DIALECT, open_shard
-from domicile.adapters.qdrant.filters import compile_scope, reduce_scope, term_corpus
+from domicile.adapters.qdrant.filters import compile_scope, reduce_scope
 from domicile.adapters.qdrant.points import DENSE, payload_of
 from domicile.adapters.qdrant.server import ServerDialect
 from domicile.domain.documents import DocumentAttributes
@@ -144,25 +144,3 @@ def test_reducing_a_scope_changes_nothing_but_its_form(scope):
     if not isinstance(reduced, Everything | Nothing):
         assert "Everything" not in repr(reduced)
         assert "Nothing" not in repr(reduced)
-
-
-@given(scope=scopes)
-def test_terms_are_counted_in_no_tenant_that_the_scope_excludes(scope):
-    """The corpus of the term statistics covers what is admitted, and no tenant of which nothing could be admitted."""
-    corpus = term_corpus(scope)
-    if not isinstance(corpus, OneOf):
-        assert corpus == scope
-        return
-    assert all(admits(corpus, attributes) for attributes in CORPUS if admits(scope, attributes))
-
-
-def test_the_corpus_is_the_whole_tenant_that_the_scope_names():
-    """A scope of one tenant's public documents counts terms in all of that tenant's documents."""
-    tenant = OneOf(Field.TENANT, frozenset({str(TENANTS[0])}))
-    assert term_corpus(AllOf((tenant, Between(Field.CLASSIFICATION, None, 0)))) == tenant
-
-
-def test_a_scope_without_a_tenant_counts_only_what_it_admits():
-    """Where no tenant is named, the corpus is the scope itself and never everything."""
-    scope = OneOf(Field.REGION, frozenset({"eu-de"}))
-    assert term_corpus(scope) == scope
