@@ -28,8 +28,8 @@ from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.signing import required_signers
-from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
-from domicile.config import Settings, load_settings, read_secret, resource_dir
+from domicile.bootstrap.stores import check_jobs, database, database_access, is_embedded, key_provider
+from domicile.config import Settings, load_settings, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
@@ -147,8 +147,8 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
     outbound = checked_outbound(settings, decision_point(settings))
     lock = hold(settings, "domicile db upgrade")
     try:
-        url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
-        return await upgrade(url, folder=resource_dir("migrations"), password=password)
+        access = database_access(settings, outbound)
+        return await upgrade(access.url, folder=resource_dir("migrations"), password=access.password, tls=access.context)
     finally:
         if lock:
             lock.release()
@@ -158,7 +158,8 @@ async def database_revisions(settings: Settings | None = None) -> tuple[str | No
     """The schema that the database has, and the one that this version needs."""
     settings = settings or load_settings()
     outbound = checked_outbound(settings, decision_point(settings))
-    return await revisions(database_url(settings, outbound), password=read_secret(settings.database_password_file))
+    access = database_access(settings, outbound)
+    return await revisions(access.url, password=access.password, tls=access.context)
 
 
 def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
@@ -170,8 +171,8 @@ def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
 
 async def _has_tenants(settings: Settings) -> bool:
     outbound = checked_outbound(settings, decision_point(settings))
-    url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
-    if (await revisions(url, password=password))[0] is None:
+    access = database_access(settings, outbound)
+    if (await revisions(access.url, password=access.password, tls=access.context))[0] is None:
         return False
     store = database(settings, outbound)
     try:

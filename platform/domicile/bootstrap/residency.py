@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from domicile.access.administration import Administration
-from domicile.access.residency import BY_GUARD, BY_NETWORK, ComponentView, Placed, viewed
+from domicile.access.residency import BY_GUARD, BY_LOOPBACK, BY_NETWORK, BY_TLS, ComponentView, Placed, viewed
 from domicile.access.transfers import Flow
 from domicile.adapters.egress.destinations import QDRANT_GRPC_PORT, destinations, shown
+from domicile.bootstrap.transport import is_on_this_machine, transport_faults
 from domicile.config import Settings
 from domicile.domain.actions import Action
-from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation
+from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation, TransportUnprotected
 from domicile.domain.principals import Caller, Tenant
 from domicile.domain.transfers import Unit
 from domicile.domain.values import Region
@@ -95,23 +96,36 @@ def cell_caller(settings: Settings, clock: Clock) -> Caller:
 def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) -> None:
     """Raise ``ResidencyViolation``, naming every component that may not be used, and why.
 
-    That is one without a usable address, without a region, in one that policy denies, or in another one than the cell's
-    without a legal basis for what would flow there.
+    That is one without a usable address, without a region, in one that policy denies, in another one than the cell's without
+    a legal basis for what would flow there, or outside this machine without TLS. If nothing but that is wrong,
+    ``TransportUnprotected``.
     """
     here = cell_region(settings)
     caller = cell_caller(settings, clock)
     today, book = clock.now().date(), decisions.bundle.regions
     faults = [fault for each in components(settings) for fault in _faults(each, here, decisions, caller)]
     faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
+    unprotected = [fault for each in components(settings) for fault in transport_faults(each.kind, each.address, each.setting)]
+    told = f"This cell is in {here}: {'; '.join([*faults, *unprotected])}."
     if faults:
-        raise ResidencyViolation(f"This cell is in {here}: {'; '.join(faults)}.", components=faults)
+        raise ResidencyViolation(told, components=[*faults, *unprotected])
+    if unprotected:
+        raise TransportUnprotected(told, components=unprotected)
 
 
 def placed(settings: Settings) -> list[Placed]:
     """Every component with its address and region, those in this process included. Residency has to be checked before."""
     here = cell_region(settings)
     outside = {
-        each.kind: Placed(each.kind, shown(each.address), Region(each.region), _DATA[each.kind], each.confined)
+        each.kind: Placed(
+            each.kind,
+            shown(each.address),
+            Region(each.region),
+            _DATA[each.kind],
+            each.confined,
+            # What is neither has been refused.
+            BY_LOOPBACK if is_on_this_machine(each.address) else BY_TLS,
+        )
         for each in components(settings)
     }
     embedded = {

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.bootstrap.residency import cell_region
+from domicile.bootstrap.tls import tls_context, tls_towards
+from domicile.bootstrap.transport import without_tls_query
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import ConfigurationError
 from domicile.ports.blobs import BlobStore
+from domicile.ports.tls import TlsFiles
 from domicile.ports.vector_index import VectorIndex
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from domicile.ports.embedder import Embedder
 
 
-def database_url(settings: Settings, outbound: Outbound) -> str:
-    """The SQLAlchemy URL, without a password."""
-    if settings.database_url:
-        return outbound.way_to("database")
-    return f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}"
+@dataclass(frozen=True, slots=True)
+class DatabaseAccess:
+    """The SQLAlchemy URL without password and TLS settings, and beside it both; ``tls`` is None for SQLite and loopback."""
+
+    url: str
+    password: str = field(repr=False)
+    tls: TlsFiles | None
+
+    @property
+    def context(self) -> SSLContext | None:
+        """For drivers written in Python."""
+        return tls_context(self.tls) if self.tls else None
+
+
+def database_access(settings: Settings, outbound: Outbound) -> DatabaseAccess:
+    """Where the database is and how it is entered."""
+    if not settings.database_url:
+        return DatabaseAccess(f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}", "", None)
+    url = outbound.way_to("database")
+    password = read_secret(settings.database_password_file)
+    return DatabaseAccess(without_tls_query(url), password, tls_towards(settings, url))
 
 
 def database(settings: Settings, outbound: Outbound) -> SqlDatabase:
-    return SqlDatabase(database_url(settings, outbound), password=read_secret(settings.database_password_file))
+    access = database_access(settings, outbound)
+    return SqlDatabase(access.url, password=access.password, tls=access.context)
 
 
 def key_provider(settings: Settings) -> FileKeyProvider:
@@ -39,13 +63,16 @@ def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:
         return FolderBlobStore(settings.data_dir / "blobs")
     from domicile.adapters.blobs.object_store import S3Location, s3_blob_store
 
+    endpoint = outbound.way_to("blob-store") if settings.blob_endpoint else ""
+    tls = tls_towards(settings, endpoint) if endpoint else None
     return s3_blob_store(
         S3Location(
             settings.blob_url,
-            outbound.way_to("blob-store") if settings.blob_endpoint else "",
+            endpoint,
             settings.blob_signing_region,
             settings.blob_access_key_id,
             read_secret(settings.blob_secret_key_file),
+            Path(tls.authorities).read_bytes() if tls else b"",
         )
     )
 
@@ -60,7 +87,11 @@ def vector_index(settings: Settings, embedder: Embedder, outbound: Outbound) -> 
 
     key = read_secret(settings.qdrant_api_key_file) or None
     url = outbound.way_to("vector-index")
-    return ServerVectorIndex.connect(url, model=embedder.model, dimensions=embedder.dimensions, api_key=key)
+    tls = tls_towards(settings, url)
+    context = tls_context(tls) if tls else None
+    return ServerVectorIndex.connect(
+        url, model=embedder.model, dimensions=embedder.dimensions, api_key=key, tls=tls, context=context
+    )
 
 
 def is_embedded(settings: Settings) -> bool:

@@ -49,6 +49,13 @@ def destinations(url: str) -> tuple[Destination, ...]:
     return tuple(_destination(host, port) for host in named)
 
 
+def is_loopback(destination: Destination) -> bool:
+    """Whether it is on this machine, whatever the network does: a loopback address, ``localhost``, or a Unix socket."""
+    if not destination.port or destination.host == "localhost":
+        return True
+    return numeric(destination.host) is not None and ip_address(destination.host).is_loopback
+
+
 def _destination(text: str, port: int) -> Destination:
     if text.startswith("/"):
         return Destination(f"{text.rstrip('/')}/.s.PGSQL.{port}", 0)
