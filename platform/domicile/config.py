@@ -173,6 +173,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
             values[name] = overrides[name]
         elif source.get(variable):
             values[name] = _convert(variable, source[variable], hints[name])
+            if name.endswith("_file"):
+                _require_path(variable, values[name])
     for required in ("data_dir", "region"):
         if required not in values:
             variable = PREFIX + required.upper()
@@ -212,7 +214,9 @@ def read_secret(path: Path | None) -> str:
     try:
         return path.read_text("utf-8").strip()
     except OSError:
-        raise ConfigurationError(f"The secret file {path} cannot be read.", hint="Check its path and its owner.") from None
+        # What is no whole path may be the secret itself, which somebody gave in the wrong place.
+        which = f"The secret file {path}" if path.is_absolute() else "A secret file, whose path is not absolute,"
+        raise ConfigurationError(f"{which} cannot be read.", hint="Check its path and its owner.") from None
 
 
 def resource_dir(name: str) -> Path:
@@ -229,6 +233,14 @@ _TEST_PREFIX = "DOMICILE_TEST_"
 
 def _known(variable: str, names: Mapping[str, str]) -> bool:
     return variable in names or variable in _OTHER_NAMES or variable.startswith(_TEST_PREFIX)
+
+
+def _require_path(variable: str, path: Path) -> None:
+    """Refuse what is no absolute path, without repeating it: most often somebody has given the secret instead of its file."""
+    if not path.is_absolute():
+        raise ConfigurationError(
+            f"{variable} is not an absolute path.", hint="Put the secret into a file and give the file's path, from / on."
+        )
 
 
 def _list(variable: str, text: str) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
     try:
         region = Region(component.region)
     except CallerError:
-        yield f"the {component.kind} declares '{component.region}', which is no region name ({component.variable})"
+        yield f"the {component.kind} declares what is no region name ({component.variable})"
         return
     resource = Placed(component.kind, "", region, ()).resource
     if not decisions.decide(Request(caller, Action.ENDPOINT_USE, resource, here)).allowed:
@@ -205,5 +205,6 @@ def _baseless(component: Component, here: Region, book: RegionBook, today: date)
 def _region(name: str, variable: str) -> Region:
     try:
         return Region(name)
-    except CallerError as error:
-        raise ConfigurationError(f"{variable}: {error}", hint="Write it like 'eu-de'.") from None
+    except CallerError:
+        # Not repeated, like no other value of a setting: it may be a secret that was meant for another one.
+        raise ConfigurationError(f"{variable} is not a region name.", hint="Write it like 'eu-de'.") from None

@@ -68,7 +68,7 @@ def check_address(host: str, port: int) -> None:
         ip_address(host)
     except ValueError:
         raise ConfigurationError(
-            f"'{host[:64]}' is not an IP address to listen on.", hint="Set DOMICILE_HOST to one, such as 127.0.0.1 or 0.0.0.0."
+            "DOMICILE_HOST is not an IP address to listen on.", hint="Set it to one, such as 127.0.0.1 or 0.0.0.0."
         ) from None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
