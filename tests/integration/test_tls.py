@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent import futures
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx2
 import pytest
 from tests.fakes.certificates import Authority, Pair
 from tests.fakes.model_server import DONE, FINISH, ScriptedServer, delta, sends
@@ -369,3 +374,70 @@ async def test_qdrant_s_other_interface_would_be_believed_by_its_certificate_onl
                 await rest.root()
         await index.close()
     assert bool(asked) is (story == "right")
+
+
+# --- The service ------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def service(trust: Trust, tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The URL of a service of its own that speaks HTTPS, and an environment of its commands."""
+    port = _free_port()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
+        "HF_HUB_OFFLINE": "1",
+        "DOMICILE_DATA_DIR": str(tmp_path / "cell"),
+        "DOMICILE_REGION": "eu-de",
+        "DOMICILE_HOST": "0.0.0.0",  # noqa: S104 - which takes TLS
+        "DOMICILE_PORT": str(port),
+        "DOMICILE_TLS_CERT_FILE": str(trust.server.certificate),
+        "DOMICILE_TLS_KEY_FILE": str(trust.server.key),
+    }
+    assert run(environment, "init").returncode == 0
+    in_clear = run({name: value for name, value in environment.items() if "TLS" not in name}, "serve")
+    assert (in_clear.returncode, "without TLS" in in_clear.stderr) == (1, True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "domicile.cli", "serve"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().decode() == f"Serving https://0.0.0.0:{port}\n"
+        yield f"https://localhost:{port}", environment
+        process.terminate()
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "domicile.cli", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.slow
+def test_the_service_is_reached_by_https_and_by_nothing_else(
+    service: tuple[str, dict[str, str]], trust: Trust, tmp_path: Path
+) -> None:
+    """A browser's cookies say that they are for TLS only; commands verify whom they show their key to."""
+    url, environment = service
+    with httpx2.Client(base_url=url, verify=tls_context(trust.without_own)) as http:
+        page = http.get("/login")
+        assert (page.status_code, "max-age" in page.headers["strict-transport-security"]) == (200, True)
+        chosen = http.post("/theme", data={"theme": "dark"}, headers={"Origin": url})
+        assert "Secure" in chosen.headers["set-cookie"]
+    other_name = url.replace("localhost", "127.0.0.2")
+    for context, address in ((tls_context(trust.of_others), url), (tls_context(trust.files), other_name)):
+        with httpx2.Client(base_url=address, verify=context) as http, pytest.raises(httpx2.ConnectError):
+            http.get("/health/live")
+    with httpx2.Client(base_url=url.replace("https", "http")) as http, pytest.raises(httpx2.HTTPError):
+        http.get("/health/live")
+
+    asked = {**environment, "DOMICILE_URL": url, "DOMICILE_API_KEY": "no-key"}
+    believed = run({**asked, "DOMICILE_CA_FILE": str(trust.right.file)}, "search", "travel")
+    assert (believed.returncode, "valid credential" in believed.stderr) == (1, True)
+    strange = run({**asked, "DOMICILE_CA_FILE": str(trust.wrong.file)}, "search", "travel")
+    assert (strange.returncode, "TLS that can be trusted" in strange.stderr) == (1, True)
+    elsewhere = run({**asked, "DOMICILE_URL": "http://service.example:8000"}, "search", "travel")
+    assert (elsewhere.returncode, "not https" in elsewhere.stderr) == (1, True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
