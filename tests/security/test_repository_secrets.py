@@ -26,6 +26,8 @@ SHAPES = {
 }
 #: Test vectors and examples, by file and the beginning of what is found.
 KNOWN = {
+    ("tests/security/test_repository_secrets.py", b"-----BEGIN PRIVATE KEY-----"),  # this list
+    ("tests/security/test_secrets.py", b"Kanarienvogel-"),  # the canaries
     ("tests/unit/adapters/keys/test_file_provider.py", b"-----BEGIN PRIVATE KEY-----"),  # no key follows: it is a wrong file
 }
 

@@ -24,4 +24,4 @@ def close_memory() -> bool:
     if sys.platform != "linux":
         return False
     # A core dump that is piped to a program (core_pattern "|…") ignores the limit; not being dumpable is what stops that.
-    return ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
