@@ -39,7 +39,11 @@ class Settings:
     port: int = 8000
     #: Whether ingest jobs run in the service itself (``embedded``) or in ``domicile worker`` processes (``worker``).
     jobs: str = "embedded"
-    #: Whether cookies are only sent over TLS. Set behind a TLS proxy.
+    #: PEM file of the certificate, with its chain, to serve HTTPS with; empty means HTTP.
+    tls_cert_file: Path | None = None
+    #: PEM file of its key, mode 0600; required with it.
+    tls_key_file: Path | None = None
+    #: Whether cookies are only sent over TLS. Set behind a TLS proxy; always so where the service has a certificate itself.
     secure_cookies: bool = False
     #: Hosts that requests may name, comma-separated; empty means any.
     allowed_hosts: tuple[str, ...] = ()
@@ -50,6 +54,13 @@ class Settings:
     access_region_header: str = ""
     #: Regions of clients by network, such as ``10.1.0.0/16=eu-de``, comma-separated; the narrowest network counts.
     access_regions: tuple[str, ...] = ()
+
+    #: PEM file of the authorities that may sign the components' certificates; empty means the system's.
+    ca_file: Path | None = None
+    #: PEM file of the certificate that this cell shows to components that ask for one; empty means none.
+    client_cert_file: Path | None = None
+    #: PEM file of its key, mode 0600; required with it.
+    client_key_file: Path | None = None
 
     #: SQLAlchemy URL without password, such as ``postgresql+asyncpg://domicile@postgres/domicile``; empty means SQLite.
     database_url: str = ""
@@ -102,7 +113,7 @@ class Settings:
     #: Languages whose stemmers are applied to questions, ISO 639-1, comma-separated.
     languages: tuple[str, ...] = ("en", "de", "fr")
 
-    #: OpenAI-compatible base URL of the language model, such as ``http://sglang:30000/v1``; empty means extractive answers.
+    #: OpenAI-compatible base URL of the language model, such as ``https://sglang:30000/v1``; empty means extractive answers.
     llm_url: str = ""
     #: Region of that model; required with its URL.
     llm_region: str = ""
@@ -152,6 +163,12 @@ class Settings:
         """Where wrapped keys are kept where there is no server for them: not in the data folder either."""
         return self.root_key_path.with_name("keys.db")
 
+    @property
+    def url(self) -> str:
+        """Where the service answers."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls_cert_file else 'http'}://{host}:{self.port}"
+
 
 def load_settings(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Settings from the environment, with overrides from the command line (None overrides nothing).
@@ -173,10 +190,14 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
             values[name] = overrides[name]
         elif source.get(variable):
             values[name] = _convert(variable, source[variable], hints[name])
+            if name.endswith("_file"):
+                _require_path(variable, values[name])
     for required in ("data_dir", "region"):
         if required not in values:
             variable = PREFIX + required.upper()
             raise ConfigurationError(f"{variable} is not set.", hint=f"Set {variable}; see docs/configuration.md.")
+    if values.get("tls_cert_file"):
+        values["secure_cookies"] = True
     return Settings(**values)
 
 
@@ -188,15 +209,18 @@ class Client:
     url: str = ""
     api_key: str = field(default="", repr=False)
     api_key_file: Path | None = None
+    #: The same variable as a cell's: who may sign the service's certificate.
+    ca_file: Path | None = None
 
 
 def load_client(*, url: str | None = None) -> Client:
-    """``DOMICILE_URL``, ``DOMICILE_API_KEY`` and ``DOMICILE_API_KEY_FILE``; the argument goes before the environment."""
-    key_file = os.environ.get("DOMICILE_API_KEY_FILE")
+    """``DOMICILE_URL``, ``DOMICILE_API_KEY``, ``DOMICILE_API_KEY_FILE`` and ``DOMICILE_CA_FILE``; the argument goes first."""
+    key_file, authorities = os.environ.get("DOMICILE_API_KEY_FILE"), os.environ.get("DOMICILE_CA_FILE")
     return Client(
         url=url or os.environ.get("DOMICILE_URL", ""),
         api_key=os.environ.get("DOMICILE_API_KEY", ""),
         api_key_file=Path(key_file) if key_file else None,
+        ca_file=Path(authorities) if authorities else None,
     )
 
 
@@ -207,7 +231,9 @@ def read_secret(path: Path | None) -> str:
     try:
         return path.read_text("utf-8").strip()
     except OSError:
-        raise ConfigurationError(f"The secret file {path} cannot be read.", hint="Check its path and its owner.") from None
+        # What is no whole path may be the secret itself, which somebody gave in the wrong place.
+        which = f"The secret file {path}" if path.is_absolute() else "A secret file, whose path is not absolute,"
+        raise ConfigurationError(f"{which} cannot be read.", hint="Check its path and its owner.") from None
 
 
 def resource_dir(name: str) -> Path:
@@ -224,6 +250,14 @@ _TEST_PREFIX = "DOMICILE_TEST_"
 
 def _known(variable: str, names: Mapping[str, str]) -> bool:
     return variable in names or variable in _OTHER_NAMES or variable.startswith(_TEST_PREFIX)
+
+
+def _require_path(variable: str, path: Path) -> None:
+    """Refuse what is no absolute path, without repeating it: most often somebody has given the secret instead of its file."""
+    if not path.is_absolute():
+        raise ConfigurationError(
+            f"{variable} is not an absolute path.", hint="Put the secret into a file and give the file's path, from / on."
+        )
 
 
 def _list(variable: str, text: str) -> tuple[str, ...]:

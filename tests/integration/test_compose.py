@@ -6,6 +6,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -19,6 +20,11 @@ from typing import Any
 import compose_spec
 import pytest
 import yaml
+
+from domicile.adapters.identity.clock import SystemClock
+from domicile.bootstrap.office import decision_point
+from domicile.bootstrap.residency import check_residency
+from domicile.config import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("init", "service", "worker")
@@ -92,6 +98,73 @@ def test_secrets_are_files_and_never_values(compose: dict[str, Any]) -> None:
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
 
 
+def test_every_way_between_the_containers_is_tls(compose: dict[str, Any]) -> None:
+    """Each server is given a certificate and its key, which are mounted; ours trust nobody but their authority."""
+    for name in OURS:
+        environment = compose["services"][name]["environment"]
+        settings = load_settings({variable: str(value) for variable, value in environment.items() if value})
+        check_residency(settings, decision_point(settings), SystemClock())
+        assert (environment["DOMICILE_CA_FILE"], environment["DOMICILE_DATABASE_URL"].partition("?")[2]) == (
+            "/run/secrets/ca",
+            "",
+        )
+    for name, secret in {"service": "service", "postgres": "postgres", "qdrant": "qdrant", "otel-collector": "otel"}.items():
+        assert {f"{secret}_certificate", f"{secret}_key"} <= set(compose["services"][name]["secrets"]), name
+    for service in compose["services"].values():
+        for secret in service.get("secrets", []):
+            assert secret in compose["secrets"]
+    assert compose["services"]["qdrant"]["environment"]["QDRANT__SERVICE__ENABLE_TLS"] == "true"
+    assert "-c ssl=on" in compose["services"]["postgres"]["entrypoint"][-1]
+    collector = yaml.safe_load((ROOT / "infra" / "otel" / "collector.yaml").read_text("utf-8"))
+    assert set(collector["receivers"]["otlp"]["protocols"]) == {"http"}
+    assert collector["receivers"]["otlp"]["protocols"]["http"]["tls"]["key_file"] == "/run/secrets/otel_key"
+
+
+def test_the_script_makes_a_certificate_for_each_component(certificates: Path) -> None:
+    """Each is good for its component's name, under an authority that can sign no other authority; run again, all are kept."""
+    made = {path.name: path.read_bytes() for path in certificates.iterdir()}
+    assert certificates.stat().st_mode & 0o777 == 0o700
+    assert (certificates / "ca.key").stat().st_mode & 0o777 == 0o600
+    for component in ("service", "postgres", "qdrant", "sglang", "otel-collector"):
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(certificates / f"{component}.pem", certificates / f"{component}.key")
+        for name, believed in ((component, True), ("127.0.0.1", True), ("other", False)):
+            assert _handshake(server, certificates / "ca.pem", name) is believed, (component, name)
+    assert _handshake(server, certificates / "ca.pem", "chat.example.org") is False
+    server.load_cert_chain(certificates / "service.pem", certificates / "service.key")
+    assert _handshake(server, certificates / "ca.pem", "chat.example.org")
+    _make_certificates(certificates)
+    assert {path.name: path.read_bytes() for path in certificates.iterdir()} == made
+
+
+def _handshake(server: ssl.SSLContext, authorities: Path, name: str) -> bool:
+    """Whether a client that trusts those authorities takes the server for the one of that name; in memory."""
+    client = ssl.create_default_context(cafile=authorities)
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking, answering = client.wrap_bio(down, up, server_hostname=name), server.wrap_bio(up, down, server_side=True)
+    for _ in range(4):
+        for side in (asking, answering):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError:
+                return False
+    return True
+
+
+def _make_certificates(folder: Path) -> Path:
+    script = str(ROOT / "infra" / "tls" / "make-certificates.sh")
+    subprocess.run(["bash", script, str(folder), "chat.example.org"], check=True, capture_output=True, timeout=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _make_certificates(tmp_path_factory.mktemp("compose") / "tls")
+
+
 def test_every_endpoint_declares_its_region(compose: dict[str, Any]) -> None:
     """For each address in the environment of our services there is a region beside it."""
     for name in OURS:
@@ -103,7 +176,7 @@ def test_every_endpoint_declares_its_region(compose: dict[str, Any]) -> None:
 
 @pytest.mark.postgres
 def test_the_commands_start_as_processes_with_the_same_environment(
-    compose: dict[str, Any], tmp_path: Path, postgres_url: str, postgres_key_store_url: str
+    compose: dict[str, Any], tmp_path: Path, postgres_url: str, postgres_key_store_url: str, certificates: Path
 ) -> None:
     """``init`` ends well, ``worker`` stays up, and ``serve`` answers, with PostgreSQL where Compose has it.
 
@@ -114,10 +187,16 @@ def test_the_commands_start_as_processes_with_the_same_environment(
     environment = _as_process(
         compose["services"]["service"]["environment"], tmp_path, (postgres_url, postgres_key_store_url), port
     )
+    subprocess.run(["install", "-D", "-m", "600", certificates / "service.key", tmp_path / "tls" / "service.key"], check=True)
+    environment |= {
+        "DOMICILE_CA_FILE": str(certificates / "ca.pem"),
+        "DOMICILE_TLS_CERT_FILE": str(certificates / "service.pem"),
+        "DOMICILE_TLS_KEY_FILE": str(tmp_path / "tls" / "service.key"),
+    }
     made = _run("init", environment)
     assert made.returncode == 0, made.stderr
     with _started("serve", environment, tmp_path):
-        status, body = _wait_for(f"http://127.0.0.1:{port}/health/ready")
+        status, body = _wait_for(f"https://127.0.0.1:{port}/health/ready", certificates / "ca.pem")
         assert (status, body["status"]) == (200, "ready")
     refused = _run("worker", {**environment, "DOMICILE_JOBS": "worker"})
     assert refused.returncode == 1
@@ -145,7 +224,7 @@ def _as_process(environment: Mapping[str, Any], folder: Path, urls: tuple[str, s
         "DOMICILE_OTLP_ENDPOINT": "",
         "DOMICILE_OTLP_REGION": "",
     }
-    kept = {"PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"}
+    kept = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "HF_HUB_OFFLINE": "1"}
     return {**kept, **{name: str(value or "") for name, value in environment.items()}, **changed}
 
 
@@ -178,12 +257,12 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(url: str) -> tuple[int, dict[str, Any]]:
+def _wait_for(url: str, authorities: Path) -> tuple[int, dict[str, Any]]:
     """The first answer that is ready, or the last one that was not after a minute."""
-    status, body = 0, {}
+    status, body, trusted = 0, {}, ssl.create_default_context(cafile=authorities)
     for _ in range(240):
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - loopback, built above
+            with urllib.request.urlopen(url, timeout=5, context=trusted) as response:  # noqa: S310 - loopback, built above
                 return response.status, json.loads(response.read())
         except urllib.error.HTTPError as error:
             status, body = error.code, json.loads(error.read())

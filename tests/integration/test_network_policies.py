@@ -97,7 +97,7 @@ def declared() -> set[tuple[str, int]]:
     """Every component and port that the Compose file declares to the product's processes."""
     text = (ROOT / "docker-compose.yml").read_text("utf-8")
     found = {("qdrant", QDRANT_GRPC_PORT)}
-    for url in re.findall(r"(?:postgresql\+asyncpg|http)://[\w@.-]+:\d+", text):
+    for url in re.findall(r"(?:postgresql\+asyncpg|https)://[\w@.-]+:\d+", text):
         found |= {(each.host, each.port) for each in destinations(url) if each.host in COMPONENTS}
     return found
 

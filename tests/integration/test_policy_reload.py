@@ -100,7 +100,7 @@ async def test_what_is_wrong_leaves_everything_as_it_was(
 async def test_policies_that_would_not_let_the_cell_start_are_not_taken(cell: MemoryCell, folder: Path) -> None:
     """A component that they do not allow where it is, for one; also a folder that is gone."""
     (folder / "residency.cedar").write_text('@id("nowhere") forbid (principal, action == Action::"endpoint:use", resource);')
-    reload = reloading(cell, folder, llm_url="http://model:8000", llm_region="eu-de")
+    reload = reloading(cell, folder, llm_url="https://model:8000", llm_region="eu-de")
     assert not await reload.reload()
     assert (await newest(cell)).reason == "residency-violation"
     shutil.rmtree(folder)

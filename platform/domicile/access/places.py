@@ -128,7 +128,7 @@ def _network(text: str, setting: str) -> Network:
         return ip_network(text.strip())
     except ValueError:
         raise ConfigurationError(
-            f"{setting}: '{text[:64]}' is not a network.", hint="Write it like 10.1.0.0/16 or 2001:db8::/32, without host bits."
+            f"{setting} names what is not a network.", hint="Write it like 10.1.0.0/16 or 2001:db8::/32, without host bits."
         ) from None
 
 
@@ -136,5 +136,6 @@ def _mapping(text: str) -> tuple[Network, Region]:
     network, _, region = text.partition("=")
     try:
         return _network(network, "DOMICILE_ACCESS_REGIONS"), Region(region.strip())
-    except CallerError as error:
-        raise ConfigurationError(f"DOMICILE_ACCESS_REGIONS: {error}", hint="Write it like 10.1.0.0/16=eu-de.") from None
+    except CallerError:
+        wrong = "DOMICILE_ACCESS_REGIONS names what is not a region."
+        raise ConfigurationError(wrong, hint="Write it like 10.1.0.0/16=eu-de.") from None

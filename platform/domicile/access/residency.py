@@ -15,6 +15,9 @@ from domicile.policy.request import Decision, EndpointResource, Resource, Tenant
 #: Who refuses a connection of this component's client to anywhere else: nobody where it is part of this process, the guard of
 #: this process for clients written in Python, and only the network's policies for those that connect in native code.
 IN_PROCESS, BY_GUARD, BY_NETWORK = "in-process", "process-guard", "network-policy"
+#: How what goes to a component is kept from others on its way, where it leaves the process: by TLS, or by never leaving the
+#: machine. There is no third one.
+BY_TLS, BY_LOOPBACK = "tls", "loopback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Placed:
     region: Region
     data: tuple[str, ...]
     confined: str = IN_PROCESS
+    way: str = IN_PROCESS
 
     @property
     def resource(self) -> EndpointResource:
@@ -44,6 +48,7 @@ class ComponentView:
     allowed: bool
     policies: tuple[str, ...]
     confined: str = IN_PROCESS
+    way: str = IN_PROCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ def viewed(components: Sequence[Placed], decide: Decide) -> tuple[ComponentView,
             allowed=decision.allowed,
             policies=decision.policies,
             confined=each.confined,
+            way=each.way,
         )
         for each, decision in zip(components, decisions, strict=True)
     )

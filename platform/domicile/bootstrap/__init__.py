@@ -14,6 +14,7 @@ from domicile.bootstrap.office import (
     residency_inventory,
     upgrade_database,
 )
+from domicile.bootstrap.tls import served_certificate
 
 __all__ = [
     "Cell",
@@ -25,5 +26,6 @@ __all__ = [
     "open_cell",
     "open_office",
     "residency_inventory",
+    "served_certificate",
     "upgrade_database",
 ]

@@ -55,8 +55,9 @@ from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
-from domicile.bootstrap.stores import blob_store, check_jobs, database, database_url, key_store, point_store, sealed_index
-from domicile.config import Settings, read_secret
+from domicile.bootstrap.stores import blob_store, check_jobs, database, database_access, key_store, point_store, sealed_index
+from domicile.bootstrap.tls import tls_towards
+from domicile.config import Settings
 from domicile.domain.errors import DomicileError
 from domicile.domain.values import Region
 from domicile.ingestion.drafts import IntakeLimits
@@ -303,17 +304,19 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
 
 
 def _telemetry(settings: Settings, outbound: Outbound) -> OpenTelemetry:
-    sent = otlp_exporters(outbound.way_to("telemetry")) if settings.otlp_endpoint else ([], [], [])
-    return OpenTelemetry(settings.cell, settings.region, *sent)
+    if not settings.otlp_endpoint:
+        return OpenTelemetry(settings.cell, settings.region)
+    endpoint = outbound.way_to("telemetry")
+    return OpenTelemetry(settings.cell, settings.region, *otlp_exporters(endpoint, tls_towards(settings, endpoint)))
 
 
 def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:
     """Beside the cell's database: its own file on SQLite, its own schema on PostgreSQL."""
     if not settings.database_url:
         return DbosJobQueue(f"sqlite+aiosqlite:///{settings.data_dir / 'jobs.db'}")
-    password = read_secret(settings.database_password_file)
+    access = database_access(settings, outbound)
     # A worker that starts again takes up what it left; its host's name is what stays the same.
-    return DbosJobQueue(database_url(settings, outbound), password=password, executor_id=socket.gethostname())
+    return DbosJobQueue(access.url, password=access.password, tls=access.tls, executor_id=socket.gethostname())
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -6,6 +6,7 @@ from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.embeddings.local import LocalEmbedder
 from domicile.adapters.embeddings.precision import chosen_dtype
 from domicile.adapters.embeddings.weights import Weights, verified_weights
+from domicile.bootstrap.tls import tls_context, tls_towards
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.values import Region
@@ -40,8 +41,11 @@ def generator(settings: Settings, embedder: Embedder, region: Region, outbound: 
         first_token=settings.llm_first_token_seconds,
         stall=settings.llm_stall_seconds,
     )
+    url = outbound.way_to("model")
+    tls = tls_towards(settings, url)
     model = OpenAICompatibleModel(
-        base_url=outbound.way_to("model"),
+        base_url=url,
+        tls=tls_context(tls) if tls else None,
         model=settings.llm_model,
         region=Region(settings.llm_region),
         api_key=read_secret(settings.llm_api_key_file) or None,

@@ -32,8 +32,8 @@ from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
 from domicile.bootstrap.signing import required_signers
-from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_store, key_store_url
-from domicile.config import Settings, load_settings, read_secret, resource_dir
+from domicile.bootstrap.stores import check_jobs, database, database_access, is_embedded, key_store, key_store_access
+from domicile.config import Settings, load_settings, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
@@ -159,9 +159,9 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
     outbound = checked_outbound(settings, decision_point(settings))
     lock = hold(settings, "domicile db upgrade")
     try:
-        url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
         await _upgrade_key_store(settings, outbound)
-        return await upgrade(url, folder=resource_dir("migrations"), password=password)
+        access = database_access(settings, outbound)
+        return await upgrade(access.url, folder=resource_dir("migrations"), password=access.password, tls=access.context)
     finally:
         if lock:
             lock.release()
@@ -169,8 +169,8 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
 
 async def _upgrade_key_store(settings: Settings, outbound: Outbound) -> None:
     """Before the database, whose migration drops the keys that are still there."""
-    url, password = key_store_url(settings, outbound), read_secret(settings.key_store_password_file)
-    await upgrade(url, folder=resource_dir("migrations"), password=password, schema=KEYS)
+    access, folder = key_store_access(settings, outbound), resource_dir("migrations")
+    await upgrade(access.url, folder=folder, password=access.password, schema=KEYS, tls=access.context)
     store, data = key_store(settings, outbound), database(settings, outbound)
     try:
         await copy_keys(data, store)
@@ -183,7 +183,8 @@ async def database_revisions(settings: Settings | None = None) -> tuple[str | No
     """The schema that the database has, and the one that this version needs."""
     settings = settings or load_settings()
     outbound = checked_outbound(settings, decision_point(settings))
-    return await revisions(database_url(settings, outbound), password=read_secret(settings.database_password_file))
+    access = database_access(settings, outbound)
+    return await revisions(access.url, password=access.password, tls=access.context)
 
 
 def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
@@ -204,8 +205,8 @@ async def _check_providers(settings: Settings, outbound: Outbound) -> None:
 
 async def _has_tenants(settings: Settings) -> bool:
     outbound = checked_outbound(settings, decision_point(settings))
-    url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
-    if (await revisions(url, password=password))[0] is None:
+    access = database_access(settings, outbound)
+    if (await revisions(access.url, password=access.password, tls=access.context))[0] is None:
         return False
     store = database(settings, outbound)
     try:

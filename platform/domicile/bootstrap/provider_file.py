@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from domicile.adapters.egress.destinations import is_loopback
+from domicile.adapters.egress.destinations import Destination, canonical, is_loopback
 from domicile.config import Settings
 from domicile.domain.errors import CallerError, ConfigurationError
 from domicile.domain.values import Region, is_slug
@@ -147,7 +147,7 @@ def _wrong_address(address: str) -> str:
         return "has an address that is none"
     if not host or parts.username or parts.password or parts.query or parts.fragment:
         return "has an address that is more or less than scheme, host and port"
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(Destination(canonical(host), 80))):
         return "has an address without TLS: outside of this machine it has to begin with https"
     return ""
 

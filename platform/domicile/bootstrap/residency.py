@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from domicile.access.administration import Administration
-from domicile.access.residency import BY_GUARD, BY_NETWORK, IN_PROCESS, ComponentView, Placed, viewed
+from domicile.access.residency import BY_GUARD, BY_LOOPBACK, BY_NETWORK, BY_TLS, IN_PROCESS, ComponentView, Placed, viewed
 from domicile.access.transfers import Flow
 from domicile.adapters.egress.destinations import QDRANT_GRPC_PORT, destinations, shown
 from domicile.bootstrap.provider_file import Entry, FileEntry, KmsEntry, Pkcs11Entry, VaultEntry, provider_entries
+from domicile.bootstrap.transport import is_on_this_machine, transport_faults
 from domicile.config import Settings
 from domicile.domain.actions import Action
-from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation
+from domicile.domain.errors import CallerError, ConfigurationError, ResidencyViolation, TransportUnprotected
 from domicile.domain.principals import Caller, Tenant
 from domicile.domain.transfers import Unit
 from domicile.domain.values import Region
@@ -132,8 +133,9 @@ def cell_caller(settings: Settings, clock: Clock) -> Caller:
 def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) -> None:
     """Raise ``ResidencyViolation``, naming every component that may not be used, and why.
 
-    That is one without a usable address, without a region, in one that policy denies, or in another one than the cell's
-    without a legal basis for what would flow there.
+    That is one without a usable address, without a region, in one that policy denies, in another one than the cell's without
+    a legal basis for what would flow there, or outside this machine without TLS. If nothing but that is wrong,
+    ``TransportUnprotected``.
     """
     here = cell_region(settings)
     caller = cell_caller(settings, clock)
@@ -142,15 +144,27 @@ def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) 
     faults += _keys_with_the_data(settings)
     faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
     faults += _displaced(settings, here)
+    unprotected = [fault for each in components(settings) for fault in transport_faults(each.title, each.address, each.setting)]
+    told = f"This cell is in {here}: {'; '.join([*faults, *unprotected])}."
     if faults:
-        raise ResidencyViolation(f"This cell is in {here}: {'; '.join(faults)}.", components=faults)
+        raise ResidencyViolation(told, components=[*faults, *unprotected])
+    if unprotected:
+        raise TransportUnprotected(told, components=unprotected)
 
 
 def placed(settings: Settings) -> list[Placed]:
     """Every component with its address and region, those in this process included. Residency has to be checked before."""
     here = cell_region(settings)
     outside = {
-        each.kind: Placed(each.kind, shown(each.address), Region(each.region), _DATA[each.kind], each.confined)
+        each.kind: Placed(
+            each.kind,
+            shown(each.address),
+            Region(each.region),
+            _DATA[each.kind],
+            each.confined,
+            # What is neither has been refused.
+            BY_LOOPBACK if is_on_this_machine(each.address) else BY_TLS,
+        )
         for each in components(settings)
         if each.kind != "keys"
     }
@@ -209,7 +223,7 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
     try:
         region = Region(component.region)
     except CallerError:
-        yield f"the {component.title} declares '{component.region}', which is no region name ({component.variable})"
+        yield f"the {component.title} declares what is no region name ({component.variable})"
         return
     resource = Placed(component.kind, "", region, ()).resource
     if not decisions.decide(Request(caller, Action.ENDPOINT_USE, resource, here)).allowed:
@@ -255,5 +269,6 @@ def _placed_provider(provider: Entry) -> Placed:
 def _region(name: str, variable: str) -> Region:
     try:
         return Region(name)
-    except CallerError as error:
-        raise ConfigurationError(f"{variable}: {error}", hint="Write it like 'eu-de'.") from None
+    except CallerError:
+        # Not repeated, like no other value of a setting: it may be a secret that was meant for another one.
+        raise ConfigurationError(f"{variable} is not a region name.", hint="Write it like 'eu-de'.") from None

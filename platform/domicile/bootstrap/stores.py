@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,6 +11,8 @@ from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_store import SqlKeyStore
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.sealed.index import SealedIndex
+from domicile.bootstrap.tls import tls_context, tls_towards
+from domicile.bootstrap.transport import without_tls_query
 from domicile.config import Settings, read_secret
 from domicile.crypto.vector_transform import MOST_NOISE
 from domicile.domain.errors import ConfigurationError
@@ -16,38 +20,62 @@ from domicile.ports.blobs import BlobStore
 from domicile.ports.keys import KeyRing
 from domicile.ports.point_store import ClearPoints, PointStore
 from domicile.ports.repositories import Database
+from domicile.ports.tls import TlsFiles
 from domicile.ports.vector_index import VectorIndex
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from domicile.ports.embedder import Embedder
 
 
-def database_url(settings: Settings, outbound: Outbound) -> str:
-    """The SQLAlchemy URL, without a password."""
-    if settings.database_url:
-        return outbound.way_to("database")
-    return f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}"
+@dataclass(frozen=True, slots=True)
+class DatabaseAccess:
+    """The SQLAlchemy URL without password and TLS settings, and beside it both; ``tls`` is None for SQLite and loopback."""
+
+    url: str
+    password: str = field(repr=False)
+    tls: TlsFiles | None
+
+    @property
+    def context(self) -> SSLContext | None:
+        """For drivers written in Python."""
+        return tls_context(self.tls) if self.tls else None
+
+
+def database_access(settings: Settings, outbound: Outbound) -> DatabaseAccess:
+    """Where the database is and how it is entered."""
+    if not settings.database_url:
+        return DatabaseAccess(f"sqlite+aiosqlite:///{settings.data_dir / 'domicile.db'}", "", None)
+    return _server_access(settings, outbound.way_to("database"), settings.database_password_file)
 
 
 def database(settings: Settings, outbound: Outbound) -> SqlDatabase:
-    return SqlDatabase(database_url(settings, outbound), password=read_secret(settings.database_password_file))
+    return _opened(database_access(settings, outbound))
 
 
-def key_store_url(settings: Settings, outbound: Outbound) -> str:
-    """The SQLAlchemy URL, without a password. Raises ``ConfigurationError`` where keys would lie with the data."""
+def key_store_access(settings: Settings, outbound: Outbound) -> DatabaseAccess:
+    """Where wrapped keys are. Raises ``ConfigurationError`` where they would lie with the data."""
     if settings.key_store_url:
-        return outbound.way_to("key-store")
+        return _server_access(settings, outbound.way_to("key-store"), settings.key_store_password_file)
     if settings.database_url:
         raise ConfigurationError(
             "The database is on a server, and no key store is named.",
             hint="Set DOMICILE_KEY_STORE_URL to another database, which is backed up apart from the data.",
         )
-    return f"sqlite+aiosqlite:///{settings.key_store_path}"
+    return DatabaseAccess(f"sqlite+aiosqlite:///{settings.key_store_path}", "", None)
 
 
 def key_store(settings: Settings, outbound: Outbound) -> SqlKeyStore:
-    password = read_secret(settings.key_store_password_file)
-    return SqlKeyStore(SqlDatabase(key_store_url(settings, outbound), password=password))
+    return SqlKeyStore(_opened(key_store_access(settings, outbound)))
+
+
+def _server_access(settings: Settings, url: str, password_file: Path | None) -> DatabaseAccess:
+    return DatabaseAccess(without_tls_query(url), read_secret(password_file), tls_towards(settings, url))
+
+
+def _opened(access: DatabaseAccess) -> SqlDatabase:
+    return SqlDatabase(access.url, password=access.password, tls=access.context)
 
 
 def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:
@@ -57,13 +85,16 @@ def blob_store(settings: Settings, outbound: Outbound) -> BlobStore:
         return FolderBlobStore(settings.data_dir / "blobs")
     from domicile.adapters.blobs.object_store import S3Location, s3_blob_store
 
+    endpoint = outbound.way_to("blob-store") if settings.blob_endpoint else ""
+    tls = tls_towards(settings, endpoint) if endpoint else None
     return s3_blob_store(
         S3Location(
             settings.blob_url,
-            outbound.way_to("blob-store") if settings.blob_endpoint else "",
+            endpoint,
             settings.blob_signing_region,
             settings.blob_access_key_id,
             read_secret(settings.blob_secret_key_file),
+            Path(tls.authorities).read_bytes() if tls else b"",
         )
     )
 
@@ -83,7 +114,9 @@ def point_store(settings: Settings, embedder: Embedder, outbound: Outbound) -> t
 
     key = read_secret(settings.qdrant_api_key_file) or None
     url = outbound.way_to("vector-index")
-    store = ServerVectorIndex.connect(url, model=model, dimensions=dimensions, api_key=key)
+    tls = tls_towards(settings, url)
+    context = tls_context(tls) if tls else None
+    store = ServerVectorIndex.connect(url, model=model, dimensions=dimensions, api_key=key, tls=tls, context=context)
     return store, ClearServerPoints(store.client, model=model, dimensions=dimensions)
 
 

@@ -12,14 +12,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from domicile.config import Client, load_client, load_settings, read_secret
-from domicile.domain.errors import ConfigurationError, DependencyError, DomicileError, NotAuthenticated
+from domicile.domain.errors import CERTIFICATE_HINT, ConfigurationError, DependencyError, DomicileError, NotAuthenticated
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     import httpx2
 
 _START_SECONDS = 120.0
@@ -36,8 +39,7 @@ def connect(url: str | None = None) -> Iterator[httpx2.Client]:
     key = _api_key(client)
     where = client.url or _running_service()
     if where:
-        _permit(where)
-        with _client(key, where, None) as http:
+        with _client(key, where, None, _permit(where, client)) as http:
             yield http
         return
     with tempfile.TemporaryDirectory(prefix="domicile-") as folder:
@@ -52,8 +54,8 @@ def call(http: httpx2.Client, method: str, path: str, **arguments: Any) -> Any:
 
     try:
         response = http.request(method, path, **arguments)
-    except httpx2.TransportError:
-        raise unreachable(http) from None
+    except httpx2.TransportError as error:
+        raise unreachable(http, error) from None
     if response.is_error:
         raise refusal(response.content)
     return msgspec.json.decode(response.content) if response.content else None
@@ -76,8 +78,8 @@ def events(http: httpx2.Client, method: str, path: str, **arguments: Any) -> Ite
                     if name == "error":
                         raise refusal(body)
                     yield name, msgspec.json.decode(body)
-    except httpx2.TransportError:
-        raise unreachable(http) from None
+    except httpx2.TransportError as error:
+        raise unreachable(http, error) from None
 
 
 def refusal(body: bytes) -> ServiceRefused:
@@ -89,26 +91,34 @@ def refusal(body: bytes) -> ServiceRefused:
     return ServiceRefused(str(problem.get("detail") or problem.get("title", "")), hint=str(problem.get("hint") or "") or None)
 
 
-def unreachable(http: httpx2.Client) -> DependencyError:
+def unreachable(http: httpx2.Client, error: BaseException | None = None) -> DependencyError:
+    """What to tell of a service that was not reached, or that was and is not whom it should be."""
+    while error is not None:
+        if isinstance(error, SSLError):
+            wrong = f"The service at {http.base_url} is reached, but not by TLS that can be trusted."
+            return DependencyError(wrong, hint=CERTIFICATE_HINT)
+        error = error.__cause__ or error.__context__
     return DependencyError(f"No service answers at {http.base_url}.", hint="Check that it runs, and the URL.")
 
 
-def _permit(url: str) -> None:
-    """Let this process connect to the service that was named, and to nothing else."""
+def _permit(url: str, client: Client) -> SSLContext | None:
+    """Let this process connect to the service that was named, and to nothing else; gives what verifies it."""
     from domicile.adapters.egress.destinations import destinations
     from domicile.adapters.egress.guard import PROCESS_GUARD
+    from domicile.bootstrap.tls import service_context
 
     try:
         for each in destinations(url):
             PROCESS_GUARD.permit(each)
     except ConfigurationError as error:
         raise ConfigurationError(f"The service's URL cannot be used: {error}.", hint="Check DOMICILE_URL.") from None
+    return service_context(url, client.ca_file)
 
 
-def _client(key: str, url: str, socket: str | None) -> httpx2.Client:
+def _client(key: str, url: str, socket: str | None, tls: SSLContext | None = None) -> httpx2.Client:
     import httpx2
 
-    transport = httpx2.HTTPTransport(uds=socket) if socket else httpx2.HTTPTransport()
+    transport = httpx2.HTTPTransport(uds=socket) if socket else httpx2.HTTPTransport(verify=tls or True)
     # No proxy from the environment: a key must not travel by a way that nobody declared.
     return httpx2.Client(
         base_url=url,

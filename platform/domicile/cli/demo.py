@@ -142,7 +142,7 @@ async def _administrator(cell: Cell, operator: Caller) -> Caller:
 
 
 def _announcement(cell: Cell, manifest: dict[str, Any], credentials: list[tuple[str, str, str, str, str]]) -> str:
-    url = f"http://{cell.settings.host}:{cell.settings.port}"
+    url = cell.settings.url
     first = manifest["questions"][0]
     question, user = first["question"], first["user"]
     key = next((key for login, _, _, _, key in credentials if login == user), "")

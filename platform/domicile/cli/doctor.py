@@ -30,7 +30,7 @@ def doctor(as_json: AsJson = False) -> None:
         return
     typer.echo(f"Its policies have the digest {view.bundle_digest}, {_signed(view)}.")
     typer.echo(f"This cell is in {view.region}. It connects to nothing but this:")
-    columns = ("component", "address", "region", "what goes there", "decision", "policies", "other ways are closed by")
+    columns = ("component", "address", "region", "what goes there", "decision", "policies", "way", "other ways are closed by")
     print_table(columns, [_row(each) for each in view.components])
 
 
@@ -50,4 +50,4 @@ def _signed(view: ResidencyView) -> str:
 def _row(view: ComponentView) -> tuple[object, ...]:
     decision = "allowed" if view.allowed else "DENIED"
     data = ", ".join(view.data)
-    return (view.kind, view.address, view.region, data, decision, " ".join(view.policies), view.confined)
+    return (view.kind, view.address, view.region, data, decision, " ".join(view.policies), view.way, view.confined)

@@ -66,9 +66,14 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run; exit status 0 done, 1 failed or refused, 2 wrong usage. From here on this process reaches what is declared only."""
-    from domicile.adapters.egress.guard import install
+    """Run; exit status 0 done, 1 failed or refused, 2 wrong usage.
 
+    From here on this process reaches what is declared only, and nobody else gets to see its memory.
+    """
+    from domicile.adapters.egress.guard import install
+    from domicile.adapters.egress.memory import close_memory
+
+    close_memory()
     install()
     try:
         app()

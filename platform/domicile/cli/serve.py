@@ -65,18 +65,18 @@ def worker(data_dir: DataDir = None) -> None:
 
 async def run_service(settings: Settings, prepare: Callable[[Cell], Coroutine[Any, Any, str]] | None = None) -> None:
     """Open the cell and serve it. ``prepare`` runs before, and gives what is printed once requests are answered."""
-    from domicile.bootstrap import open_cell
+    from domicile.bootstrap import open_cell, served_certificate
     from domicile.web.server import check_address, serve_cell
 
-    url = f"http://{settings.host}:{settings.port}"
-    async with open_cell(settings, command="domicile serve", url=url, run_jobs=settings.jobs == "embedded") as cell:
+    certificate = served_certificate(settings)
+    async with open_cell(settings, command="domicile serve", url=settings.url, run_jobs=settings.jobs == "embedded") as cell:
         if prepare is None:
             _reload_on_hangup(cell)
         check_address(settings.host, settings.port)
         async with _stopping(cell) as stop:
-            announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {url}"
+            announcement = await _unless_stopped(prepare(cell), stop) if prepare else f"Serving {settings.url}"
             if announcement:
-                await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement))
+                await serve_cell(cell, stop=stop, started=lambda: typer.echo(announcement), certificate=certificate)
 
 
 async def _run_worker(settings: Settings) -> None:

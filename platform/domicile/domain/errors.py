@@ -250,6 +250,18 @@ class SchemaNewer(ConfigurationError):
     hint = "Start that version, or restore the backup that was made before the upgrade."
 
 
+class TransportUnprotected(ConfigurationError):
+    slug = "transport-unprotected"
+    title = "A component would be reached without TLS"
+    hint = "Give every component outside this machine an https address, and its authorities in DOMICILE_CA_FILE."
+
+
+class ListensInClear(ConfigurationError):
+    slug = "listens-in-clear"
+    title = "The service would be reached without TLS"
+    hint = "Set DOMICILE_TLS_CERT_FILE and DOMICILE_TLS_KEY_FILE, or name its TLS proxy in DOMICILE_TRUSTED_PROXIES."
+
+
 class StoreHeld(ConfigurationError):
     slug = "store-held"
     title = "Another process holds this cell's embedded store"
@@ -257,6 +269,10 @@ class StoreHeld(ConfigurationError):
 
 
 # --- Something we depend on is at fault -------------------------------------------------------------------------------
+#: What to do about a component that was reached and not believed.
+CERTIFICATE_HINT = "Check that it speaks TLS, that DOMICILE_CA_FILE signed its certificate, and that this names its host."
+
+
 class DependencyError(DomicileError):
     """A component failed; the same request may succeed later."""
 

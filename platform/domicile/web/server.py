@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.embed import Server
 
 from domicile.domain.errors import ConfigurationError
@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 _ATTEMPT_SECONDS = 0.025
 
 
-async def serve_cell(cell: ServedCell, *, stop: asyncio.Event, started: Callable[[], object], path: Path | None = None) -> None:
+async def serve_cell(
+    cell: ServedCell,
+    *,
+    stop: asyncio.Event,
+    started: Callable[[], object],
+    path: Path | None = None,
+    certificate: tuple[Path, Path] | None = None,
+) -> None:
     """Serve until ``stop`` is set, then let requests in flight finish. ``started`` is called once connections are accepted.
 
     Listens on the Unix socket at ``path`` if one is given, else on the address and port of the settings. Whether those are free
-    has to be checked before (``check_address``).
+    has to be checked before (``check_address``). With a certificate and its key, what is served there is HTTPS.
     """
+    chain, key = certificate or (None, None)
     server = Server(
         create_app(cell),
         address=cell.settings.host,
@@ -35,6 +43,9 @@ async def serve_cell(cell: ServedCell, *, stop: asyncio.Event, started: Callable
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
+        ssl_cert=chain,
+        ssl_key=key,
+        ssl_protocol_min=SSLProtocols.tls12,
         log_enabled=False,
     )
     serving = asyncio.create_task(server.serve(), name="domicile-http")
@@ -57,7 +68,7 @@ def check_address(host: str, port: int) -> None:
         ip_address(host)
     except ValueError:
         raise ConfigurationError(
-            f"'{host[:64]}' is not an IP address to listen on.", hint="Set DOMICILE_HOST to one, such as 127.0.0.1 or 0.0.0.0."
+            "DOMICILE_HOST is not an IP address to listen on.", hint="Set it to one, such as 127.0.0.1 or 0.0.0.0."
         ) from None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

@@ -23,7 +23,7 @@ from domicile.bootstrap.residency import (
 )
 from domicile.config import Settings
 from domicile.domain.actions import Action
-from domicile.domain.errors import ConfigurationError, ResidencyViolation
+from domicile.domain.errors import ConfigurationError, ResidencyViolation, TransportUnprotected
 from domicile.domain.principals import Tenant
 from domicile.domain.values import Region
 from domicile.policy.request import EndpointResource, Request
@@ -57,17 +57,17 @@ def test_an_embedded_cell_has_no_components_elsewhere() -> None:
 def test_every_component_is_checked(kind: str) -> None:
     """Each kind passes in the cell's region, and is refused without a region, in another one, and with what is none."""
     address, region = EVERY_KIND[kind]
-    checked(declared(**{address: "http://host", region: "eu-de"}))
+    checked(declared(**{address: "https://host", region: "eu-de"}))
     for wrong in ("", "us-va", "Frankfurt"):
         with pytest.raises(ResidencyViolation) as raised:
-            checked(declared(**{address: "http://host", region: wrong}))
+            checked(declared(**{address: "https://host", region: wrong}))
         assert kind in str(raised.value)
         assert f"DOMICILE_{region.upper()}" in str(raised.value)
 
 
 def test_all_faults_are_told_at_once() -> None:
     """An operator should not have to start five times to learn of five mistakes."""
-    values = {address: f"http://{kind}" for kind, (address, _) in EVERY_KIND.items()}
+    values = {address: "https://host" for address, _ in EVERY_KIND.values()}
     with pytest.raises(ResidencyViolation) as raised:
         checked(declared(**values))
     assert all(kind in str(raised.value) for kind in EVERY_KIND)
@@ -84,7 +84,7 @@ def test_keys_do_not_lie_with_the_data() -> None:
 
 def test_one_right_component_does_not_excuse_a_wrong_one() -> None:
     """Only the wrong one is named."""
-    settings = declared(database_url="http://host", database_region="eu-de", llm_url="http://host", llm_region="us-va")
+    settings = declared(database_url="https://host", database_region="eu-de", llm_url="https://host", llm_region="us-va")
     with pytest.raises(ResidencyViolation) as raised:
         checked(settings)
     assert "model" in str(raised.value)
@@ -93,9 +93,9 @@ def test_one_right_component_does_not_excuse_a_wrong_one() -> None:
 
 def test_the_operator_can_declare_further_regions_for_components() -> None:
     """And only those that were declared."""
-    checked(declared(llm_url="http://host", llm_region="eu-fr", component_regions=("eu-fr",)))
+    checked(declared(llm_url="https://host", llm_region="eu-fr", component_regions=("eu-fr",)))
     with pytest.raises(ResidencyViolation):
-        checked(declared(llm_url="http://host", llm_region="us-va", component_regions=("eu-fr",)))
+        checked(declared(llm_url="https://host", llm_region="us-va", component_regions=("eu-fr",)))
 
 
 def test_the_refusal_never_repeats_an_address() -> None:
@@ -125,7 +125,7 @@ def test_an_address_that_leads_nowhere_is_refused_at_start(address: str) -> None
 def test_a_wrong_address_and_a_wrong_region_are_told_together() -> None:
     """All that is wrong with a component, and with the others, in one go."""
     with pytest.raises(ResidencyViolation) as raised:
-        checked(declared(llm_url="sglang", llm_region="us-va", qdrant_url="http://qdrant:6333"))
+        checked(declared(llm_url="sglang", llm_region="us-va", qdrant_url="https://qdrant:6333"))
     faults = [fault for fault in raised.value.members["components"] if "regions.yaml" not in fault]
     assert len(faults) == 3
 
@@ -136,43 +136,44 @@ def test_the_inventory_of_an_embedded_cell_names_every_part_of_it() -> None:
     shown = {each.kind: each for each in inventory(settings, decision_point(settings), FixedClock())}
     assert set(shown) == {"database", "key-store", "vector-index", "blob-store", "model", "embedder", "keys", "jobs"}
     assert all(each.allowed and each.region == "eu-de" and each.data and each.policies for each in shown.values())
-    assert {each.confined for each in shown.values()} == {IN_PROCESS}
+    assert {(each.confined, each.way) for each in shown.values()} == {(IN_PROCESS, IN_PROCESS)}
 
 
 def test_the_inventory_shows_addresses_without_credentials_and_who_confines_them() -> None:
     """A client in native code is out of the guard's sight, and the inventory says so."""
     settings = declared(
-        llm_url="http://user:hunter2@sglang:30000/v1?key=hunter3",
+        llm_url="https://user:hunter2@sglang:30000/v1?key=hunter3",
         llm_region="eu-de",
         database_url="postgresql+asyncpg://domicile@postgres/domicile",
         database_region="eu-de",
-        otlp_endpoint="http://otel:4318",
+        otlp_endpoint="https://otel:4318",
         otlp_region="eu-de",
     )
     shown = {each.kind: each for each in inventory(settings, decision_point(settings), FixedClock())}
-    assert shown["model"].address == "http://sglang:30000"
+    assert shown["model"].address == "https://sglang:30000"
     assert shown["database"].address == "postgresql://postgres:5432"
     assert (shown["model"].confined, shown["database"].confined) == (BY_GUARD, BY_NETWORK)
+    assert {each.way for each in shown.values()} == {"tls", "in-process"}
     assert "jobs" not in shown  # they are in the database
     assert "hunter" not in str(shown)
 
 
 def test_what_a_client_finds_for_itself_is_declared_with_its_component() -> None:
     """Qdrant's client is given the port of one interface and connects to another one."""
-    settings = declared(qdrant_url="http://qdrant:6333", qdrant_region="eu-de", blob_url="s3://b", blob_endpoint="https://s3")
-    assert addresses(settings)["vector-index"] == ("http://qdrant:6333", "grpc://qdrant:6334")
+    settings = declared(qdrant_url="https://qdrant:6333", qdrant_region="eu-de", blob_url="s3://b", blob_endpoint="https://s3")
+    assert addresses(settings)["vector-index"] == ("https://qdrant:6333", "grpc://qdrant:6334")
     assert addresses(settings)["blob-store"] == ("https://s3",)
 
 
 def test_a_region_that_the_operator_declared_still_needs_a_legal_basis() -> None:
     """Declaring a region for components is the operator's word; what may flow there is in regions.yaml."""
-    settings = declared(llm_url="http://host", llm_region="us-va", component_regions=("us-va", "xx-nowhere"))
+    settings = declared(llm_url="https://host", llm_region="us-va", component_regions=("us-va", "xx-nowhere"))
     with pytest.raises(ResidencyViolation, match=r"nothing in regions\.yaml permits content to flow to the model in us-va"):
         checked(settings)
     unknown = declared(database_url="postgresql://host", database_region="xx-nowhere", component_regions=("xx-nowhere",))
     with pytest.raises(ResidencyViolation, match="content and metadata to flow"):
         checked(unknown)
-    checked(declared(llm_url="http://host", llm_region="eu-fr", component_regions=("eu-fr",)))
+    checked(declared(llm_url="https://host", llm_region="eu-fr", component_regions=("eu-fr",)))
 
 
 def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_known() -> None:
@@ -184,9 +185,9 @@ def test_what_flows_to_components_elsewhere_for_as_long_as_the_cell_runs_is_know
         key_store_region="eu-fr",
         llm_url="http://host",
         llm_region="eu-fr",
-        qdrant_url="http://host",
+        qdrant_url="https://host",
         qdrant_region="eu-de",
-        otlp_endpoint="http://host",
+        otlp_endpoint="https://host",
         otlp_region="eu-nl",
         component_regions=("eu-fr", "eu-nl"),
     )
@@ -258,3 +259,35 @@ def test_a_key_on_this_machine_is_where_the_cell_is(tmp_path: Path, kind: str, n
     path = provider_file(tmp_path, entry(kind, name, region="eu-fr"))
     with pytest.raises(ResidencyViolation, match=f"the key provider '{name}' is a {kind} on this machine"):
         checked(declared(key_providers_file=path, component_regions=("eu-fr",)))
+
+
+def test_every_component_outside_this_machine_has_to_be_reached_by_tls() -> None:
+    """All that are not are named at once, with their settings; the database's drivers speak it without being told."""
+    plain = {address: "http://host:1" for address, _ in EVERY_KIND.values()}
+    settings = declared(**plain, **{region: "eu-de" for _, region in EVERY_KIND.values()})
+    with pytest.raises(TransportUnprotected) as raised:
+        checked(settings)
+    assert len(raised.value.members["components"]) == len(EVERY_KIND)
+    assert all(each in str(raised.value) for each in ("DOMICILE_QDRANT_URL", "DOMICILE_LLM_URL", "DOMICILE_OTLP_ENDPOINT"))
+    checked(declared(database_url="postgresql+asyncpg://host/domicile", database_region="eu-de"))
+
+
+def test_a_wrong_region_and_a_way_in_clear_are_told_together() -> None:
+    """In the one sentence with which the cell refuses to start."""
+    with pytest.raises(ResidencyViolation, match=r"no region.*not https"):
+        checked(declared(llm_url="http://host:1", otlp_endpoint="http://127.0.0.1:4318", otlp_region="eu-de"))
+
+
+def test_on_this_machine_nothing_has_to_be_encrypted() -> None:
+    """The inventory says which way is protected by what."""
+    settings = declared(
+        llm_url="http://127.0.0.1:30000/v1",
+        llm_region="eu-de",
+        otlp_endpoint="https://[::1]:4318",
+        otlp_region="eu-de",
+        database_url="postgresql+asyncpg:///domicile?host=/var/run/postgresql",
+        database_region="eu-de",
+    )
+    shown = {each.kind: each.way for each in inventory(settings, decision_point(settings), FixedClock())}
+    assert (shown["model"], shown["telemetry"], shown["database"]) == ("loopback", "tls", "loopback")
+    assert shown["vector-index"] == "in-process"

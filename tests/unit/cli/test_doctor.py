@@ -19,7 +19,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     """Settings of a cell that has not been made yet."""
     monkeypatch.setenv("DOMICILE_DATA_DIR", str(tmp_path / "cell"))
     monkeypatch.setenv("DOMICILE_REGION", "eu-de")
-    monkeypatch.setenv("DOMICILE_LLM_URL", "http://user:hunter2@sglang:30000/v1")
+    monkeypatch.setenv("DOMICILE_LLM_URL", "https://user:hunter2@sglang:30000/v1")
     return monkeypatch
 
 
@@ -30,7 +30,8 @@ def test_it_shows_where_data_goes_before_the_first_start(environment: pytest.Mon
     assert shown.exit_code == 0
     assert "eu-de" in shown.stdout
     (line,) = [line for line in shown.stdout.splitlines() if line.startswith("model")]
-    assert line.split() == ["model", "http://sglang:30000", "eu-de", "content", "allowed", "endpoint-region", "process-guard"]
+    assert line.split()[:5] == ["model", "https://sglang:30000", "eu-de", "content", "allowed"]
+    assert line.split()[5:] == ["endpoint-region", "tls", "process-guard"]
 
 
 def test_it_gives_the_same_to_programs(environment: pytest.MonkeyPatch) -> None:
@@ -42,12 +43,13 @@ def test_it_gives_the_same_to_programs(environment: pytest.MonkeyPatch) -> None:
     (model,) = [each for each in told["components"] if each["kind"] == "model"]
     assert model == {
         "kind": "model",
-        "address": "http://sglang:30000",
+        "address": "https://sglang:30000",
         "region": "eu-de",
         "data": ["content"],
         "allowed": True,
         "policies": ["endpoint-region"],
         "confined": "process-guard",
+        "way": "tls",
     }
     assert "hunter2" not in shown.stdout
 
@@ -68,7 +70,7 @@ def test_it_shows_who_signed_the_policies(environment: pytest.MonkeyPatch, tmp_p
 def test_it_fails_with_everything_that_is_wrong(environment: pytest.MonkeyPatch) -> None:
     """The same sentence with which the cell would refuse to start."""
     environment.setenv("DOMICILE_LLM_REGION", "us-va")
-    environment.setenv("DOMICILE_OTLP_ENDPOINT", "http://otel:4318")
+    environment.setenv("DOMICILE_OTLP_ENDPOINT", "https://otel:4318")
     shown = CliRunner().invoke(app, ["doctor"])
     assert isinstance(shown.exception, ResidencyViolation)
     assert all(word in str(shown.exception) for word in ("model", "DOMICILE_LLM_REGION", "telemetry", "DOMICILE_OTLP_REGION"))

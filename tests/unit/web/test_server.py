@@ -13,7 +13,7 @@ from domicile.web.server import check_address
 
 def test_a_name_is_no_address_to_listen_on() -> None:
     """The server takes addresses only, and would say so with a native backtrace."""
-    with pytest.raises(ConfigurationError, match="localhost"):
+    with pytest.raises(ConfigurationError, match="DOMICILE_HOST"):
         check_address("localhost", 8000)
 
 

@@ -14,13 +14,15 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from domicile.adapters.blobs.naming import checked_key
-from domicile.domain.errors import BlobStoreUnavailable, ConfigurationError, NotFound, StorageFull
+from domicile.domain.errors import CERTIFICATE_HINT, BlobStoreUnavailable, ConfigurationError, NotFound, StorageFull
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 #: How servers of the S3 protocol say that they are full; the library has no error class for it.
 _FULL = ("StorageFull", "QuotaExceeded", "No space left on device", "507 Insufficient Storage")
+#: How the library says that a certificate cannot be trusted, or that there is no TLS.
+_UNTRUSTED = ("InvalidCertificate", "InvalidContentType")
 _TIMEOUT = timedelta(seconds=60)
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 _RETRIES = 3
@@ -39,6 +41,8 @@ class S3Location:
     signing_region: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
+    #: PEM of further authorities that may sign the server's certificate, beside those that the library knows.
+    authorities: bytes = field(default=b"", repr=False)
 
 
 class ObjectBlobStore:
@@ -105,6 +109,7 @@ def s3_blob_store(location: S3Location) -> ObjectBlobStore:
         client_options={
             "timeout": _TIMEOUT,
             "connect_timeout": _CONNECT_TIMEOUT,
+            **({"root_certificate": location.authorities} if location.authorities else {}),
             "allow_http": urlsplit(location.endpoint).scheme == "http",
             # A proxy that is never used, so that none is taken from the environment.
             "proxy_url": "http://none.invalid",
@@ -125,4 +130,8 @@ def _translated() -> Iterator[None]:
         # The library's messages hold addresses and bodies of responses: they decide the class and go no further.
         if any(sign in str(error) for sign in _FULL):
             raise StorageFull() from None
+        if any(sign in str(error) for sign in _UNTRUSTED):
+            raise BlobStoreUnavailable(
+                "The blob store is reached, but not by TLS that can be trusted.", hint=CERTIFICATE_HINT
+            ) from None
         raise BlobStoreUnavailable() from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
@@ -90,10 +91,13 @@ class SqlUnitOfWork:
 class SqlDatabase:
     """Implements ``Database``. Belongs to one event loop. Connects when it is first used."""
 
-    def __init__(self, url: str, *, password: str = "", busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, password: str = "", tls: SSLContext | None = None, busy_seconds: float = BUSY_SECONDS
+    ) -> None:
         """The URL is ``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER@HOST/NAME``.
 
-        The password goes beside it, so that no URL in a log can hold it. Raises ``ConfigurationError`` for another URL.
+        The password goes beside it, so that no URL in a log can hold it. With ``tls`` every connection to PostgreSQL is
+        verified by it, or fails. Raises ``ConfigurationError`` for another URL.
         """
         address = database_address(url, password)
         self._turn: asyncio.Lock | None = None
@@ -104,7 +108,7 @@ class SqlDatabase:
             self._writing = sqlite.writing_engine(path, busy_seconds)
             self._turn = asyncio.Lock()
         else:
-            self._writing = postgres.writing_engine(address)
+            self._writing = postgres.writing_engine(address, tls)
             self._reading = postgres.reading_engine(self._writing)
 
     def reading(self) -> SqlUnitOfWork:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from ssl import SSLContext
 
 from sqlalchemy import Connection, inspect, text
 
@@ -31,13 +32,15 @@ DATA = Schema("versions", REVISIONS)
 KEYS = Schema("key_store", KEY_REVISIONS)
 
 
-async def upgrade(url: str, *, folder: Path, password: str = "", schema: Schema = DATA) -> tuple[str | None, str]:
+async def upgrade(
+    url: str, *, folder: Path, password: str = "", schema: Schema = DATA, tls: SSLContext | None = None
+) -> tuple[str | None, str]:
     """Upgrade the database with the migrations in that folder; gives its revisions before (None: it was empty) and after.
 
     Creates the file of an SQLite database, not the folder around it. Raises ``SchemaNewer`` for a database that this code is
     too old for, ``DatabaseUnavailable`` and ``StorageFull``.
     """
-    database = SqlDatabase(url, password=password)
+    database = SqlDatabase(url, password=password, tls=tls)
     try:
         async with database.writing_transaction() as open_:
             if open_.on_postgres:
@@ -51,9 +54,9 @@ async def upgrade(url: str, *, folder: Path, password: str = "", schema: Schema 
         await database.close()
 
 
-async def revisions(url: str, *, password: str = "") -> tuple[str | None, str]:
+async def revisions(url: str, *, password: str = "", tls: SSLContext | None = None) -> tuple[str | None, str]:
     """The database's revision (None: it is empty) and the one that this code needs."""
-    database = SqlDatabase(url, password=password)
+    database = SqlDatabase(url, password=password, tls=tls)
     try:
         async with database.reading_transaction() as open_:
             return await _revision(open_), REVISIONS[-1]

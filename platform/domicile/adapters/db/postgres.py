@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ssl import SSLContext
+
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -13,7 +15,8 @@ _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 30
 
 
-def writing_engine(url: URL) -> AsyncEngine:
+def writing_engine(url: URL, tls: SSLContext | None = None) -> AsyncEngine:
+    """With ``tls`` a server that does not speak it, or is not whom it should be, is refused."""
     return create_async_engine(
         url,
         pool_size=CONNECTIONS,
@@ -22,6 +25,7 @@ def writing_engine(url: URL) -> AsyncEngine:
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
+            **({"ssl": tls} if tls else {}),
             "timeout": _CONNECT_SECONDS,
             "command_timeout": _STATEMENT_SECONDS,
             # Short statements only: compiling them to machine code costs more than running them.

@@ -9,10 +9,12 @@ import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ssl import SSLError
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from domicile.domain.errors import (
+    CERTIFICATE_HINT,
     AlreadyExists,
     ConfigurationError,
     DatabaseUnavailable,
@@ -81,6 +83,8 @@ def translate(error: BaseException) -> DomicileError:
         return _named(_sqlite_kind(cause), name)
     if state := getattr(cause, "sqlstate", None):
         return _named(_POSTGRES.get(state) or _POSTGRES.get(state[:2], DatabaseUnavailable), f"SQLSTATE {state}")
+    if isinstance(cause, SSLError) or (isinstance(cause, ConnectionError) and "SSL upgrade" in str(cause)):
+        return DatabaseUnavailable("The database is reached, but not by TLS that can be trusted.", hint=CERTIFICATE_HINT)
     return DatabaseUnavailable(f"{DatabaseUnavailable.title} ({type(cause).__name__}).")
 
 

@@ -49,6 +49,13 @@ def destinations(url: str) -> tuple[Destination, ...]:
     return tuple(_destination(host, port) for host in named)
 
 
+def is_loopback(destination: Destination) -> bool:
+    """Whether it is on this machine, whatever the network does: a loopback address, ``localhost``, or a Unix socket."""
+    if not destination.port or destination.host == "localhost":
+        return True
+    return numeric(destination.host) is not None and ip_address(destination.host).is_loopback
+
+
 def _destination(text: str, port: int) -> Destination:
     if text.startswith("/"):
         return Destination(f"{text.rstrip('/')}/.s.PGSQL.{port}", 0)
@@ -74,12 +81,6 @@ def numeric(host: str) -> str | None:
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return str(address)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what is sent there stays on this machine."""
-    address = numeric(host)
-    return ip_address(address).is_loopback if address else canonical(host) == "localhost"
 
 
 def _old_style(host: str) -> str | None:

@@ -17,6 +17,7 @@ import structlog
 from domicile.adapters.jobs.lease import WorkerLease
 from domicile.adapters.jobs.retrying import Handler, RetryingHandler, abandon_nothing
 from domicile.domain.errors import ConfigurationError, DatabaseUnavailable
+from domicile.ports.tls import TlsFiles
 
 if TYPE_CHECKING:
     from dbos import DBOSClient
@@ -52,12 +53,13 @@ class DbosJobQueue:
         url: str,
         *,
         password: str = "",
+        tls: TlsFiles | None = None,
         executor_id: str = "local",
         concurrency: int = 2,
         polling_seconds: float = 0.15,
         watch_seconds: float = 10.0,
     ) -> None:
-        self._url = _synchronous(url, password)
+        self._url = _synchronous(url, password, tls)
         self._executor_id = executor_id
         self._concurrency = concurrency
         self._polling_seconds = polling_seconds
@@ -222,8 +224,11 @@ class DbosJobQueue:
             client.destroy()
 
 
-def _synchronous(url: str, password: str) -> str:
-    """The address as DBOS takes it, which has its own drivers. Raises ``ConfigurationError``."""
+def _synchronous(url: str, password: str, tls: TlsFiles | None) -> str:
+    """The address as DBOS takes it, which has its own drivers. Raises ``ConfigurationError``.
+
+    What is said of TLS goes before PGSSLMODE and the like (PostgreSQL's manual, section 34.1.2).
+    """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -236,6 +241,10 @@ def _synchronous(url: str, password: str) -> str:
         raise ConfigurationError("The job queue keeps its state in SQLite or PostgreSQL.")
     if password:
         address = address.set(password=password)
+    if tls:
+        named = {"sslrootcert": tls.authorities, "sslcert": tls.certificate, "sslkey": tls.key}
+        query = {name: value for name, value in named.items() if value}
+        address = address.update_query_dict({"sslmode": "verify-full", "ssl_min_protocol_version": "TLSv1.2", **query})
     return address.set(drivername=backend).render_as_string(hide_password=False)
 
 

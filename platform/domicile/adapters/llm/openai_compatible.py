@@ -14,6 +14,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from ssl import SSLContext, SSLError
 from typing import Final, TypeVar
 
 import httpx2
@@ -21,7 +22,7 @@ import msgspec
 
 from domicile.adapters.llm.sse import EventTooLarge, data_of
 from domicile.adapters.llm.wire import DONE, Chunk, decode_chunk, decode_models, request_body
-from domicile.domain.errors import ConfigurationError, ModelStreamBroken, ModelTimeout, ModelUnavailable
+from domicile.domain.errors import CERTIFICATE_HINT, ConfigurationError, ModelStreamBroken, ModelTimeout, ModelUnavailable
 from domicile.domain.values import Region
 from domicile.ports.generator import ChatEnd, ChatEvent, ChatMessage, TextDelta
 
@@ -55,17 +56,18 @@ class _Passing(Exception):
 
 
 class OpenAICompatibleModel:
-    """Implements ``ChatModel``. ``base_url`` ends with the version, such as ``http://sglang:30000/v1``; only it is spoken to:
+    """Implements ``ChatModel``. ``base_url`` ends with the version, such as ``https://sglang:30000/v1``; only it is spoken to:
     redirects are not followed and proxies of the environment are not used. ``retries`` are made before the first token only.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is one fact about the server, and all are named)
         self,
         *,
         base_url: str,
         model: str,
         region: Region,
         api_key: str | None = None,
+        tls: SSLContext | None = None,
         max_tokens: int = 800,
         patience: Patience | None = None,
         retries: int = 2,
@@ -88,6 +90,7 @@ class OpenAICompatibleModel:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             follow_redirects=False,
             trust_env=False,
+            verify=tls or True,
         )
 
     async def stream(self, messages: Sequence[ChatMessage]) -> AsyncGenerator[ChatEvent, None]:
@@ -114,7 +117,9 @@ class OpenAICompatibleModel:
                 served = decode_models(await self._models())
         except TimeoutError:
             raise ModelTimeout() from None
-        except (httpx2.HTTPError, msgspec.DecodeError, EventTooLarge):
+        except httpx2.HTTPError as error:
+            raise _unreached(error) from None
+        except (msgspec.DecodeError, EventTooLarge):
             raise ModelUnavailable() from None
         if self.name not in {model.id for model in served.data}:
             raise ConfigurationError(
@@ -145,8 +150,8 @@ class OpenAICompatibleModel:
             response = await watch.wait(self._client.send(request, stream=True))
         except httpx2.ConnectTimeout:
             raise ModelTimeout("The language model could not be reached in time.") from None
-        except httpx2.HTTPError:
-            raise _Passing(ModelUnavailable()) from None
+        except httpx2.HTTPError as failure:
+            raise _Passing(_unreached(failure)) from None
         try:
             if response.status_code != httpx2.codes.OK:
                 error = _refusal(response.status_code)
@@ -218,6 +223,14 @@ class _Watch:
             raise ModelTimeout() from None
 
 
+def _unreached(error: BaseException | None) -> ModelUnavailable:
+    while error is not None:
+        if isinstance(error, SSLError):
+            return ModelUnavailable("The language model is reached, but not by TLS that can be trusted.", hint=CERTIFICATE_HINT)
+        error = error.__cause__ or error.__context__
+    return ModelUnavailable()
+
+
 def _refusal(status: int) -> ModelUnavailable:
     return ModelUnavailable(f"The language model's server answered with status {status}.")
 
@@ -231,6 +244,6 @@ def _checked_url(base_url: str) -> httpx2.URL:
     if url.scheme not in ("http", "https") or not url.host or url.userinfo or url.query or url.fragment:
         raise ConfigurationError(
             "The language model's address is not an http or https URL without credentials and query.",
-            hint="Set DOMICILE_LLM_URL to something like http://sglang:30000/v1.",
+            hint="Set DOMICILE_LLM_URL to something like https://sglang:30000/v1.",
         )
     return url

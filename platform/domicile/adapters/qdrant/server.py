@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Container, Sequence
+from pathlib import Path
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -25,9 +27,10 @@ from domicile.adapters.qdrant.points import (
     hit_of,
     payload_of,
 )
-from domicile.domain.errors import ConfigurationError, StorageFull, VectorIndexUnavailable
+from domicile.domain.errors import CERTIFICATE_HINT, ConfigurationError, StorageFull, VectorIndexUnavailable
 from domicile.policy.scope import Field, Nothing, RetrievalScope
 from domicile.ports.point_store import SealedPoint, StoredTerms
+from domicile.ports.tls import TlsFiles
 from domicile.ports.vector_index import IndexHit, Ranked, SparseVector, Vector
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ MOST_VERSIONS = 10_000_000
 #: Seconds that one request may take, and the pauses before it is sent again after a transient failure.
 TIMEOUT_SECONDS = 15
 PAUSES_SECONDS = (0.1, 0.5)
+#: How the two interfaces' clients say that a certificate cannot be trusted, or that there is no TLS.
+_UNTRUSTED = ("Tls handshake failed", "Hostname Verification Check failed", "CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
 #: The oldest server that the layout was tried with.
 OLDEST_SERVER = (1, 19)
 
@@ -83,11 +88,21 @@ class ServerVectorIndex:
 
     @classmethod
     def connect(
-        cls, url: str, *, model: str, dimensions: int, api_key: str | None = None, grpc_port: int = 6334
+        cls,
+        url: str,
+        *,
+        model: str,
+        dimensions: int,
+        api_key: str | None = None,
+        grpc_port: int = 6334,
+        tls: TlsFiles | None = None,
+        context: SSLContext | None = None,
     ) -> ServerVectorIndex:
         """An index on the server at ``url``, spoken to over gRPC. Nothing is sent yet.
 
-        Neither transport takes a proxy from the environment: the server is reached where it was declared to be.
+        An https address means TLS for both of its interfaces: by ``context`` for REST, by ``tls`` for gRPC, whose own list of
+        authorities is not the system's. Neither transport takes a proxy from the environment: the server is reached where it
+        was declared to be.
         """
         from qdrant_client import AsyncQdrantClient
 
@@ -96,10 +111,11 @@ class ServerVectorIndex:
             api_key=api_key,
             prefer_grpc=True,
             grpc_port=grpc_port,
-            grpc_options={"grpc.enable_http_proxy": 0},
+            grpc_options={"grpc.enable_http_proxy": 0, **_credentials(tls)},
             timeout=TIMEOUT_SECONDS,
             check_compatibility=False,
             trust_env=False,
+            verify=context or True,
         )
         return cls(client, model=model, dimensions=dimensions)
 
@@ -242,6 +258,14 @@ def _stored_terms(record: models.Record) -> StoredTerms:
     return StoredTerms(UUID((record.payload or {})[Field.COLLECTION.value]), tuple(vectors[SPARSE].indices))
 
 
+def _credentials(tls: TlsFiles | None) -> dict[str, bytes]:
+    """The client's names for what gRPC verifies with and shows."""
+    if tls is None:
+        return {}
+    files = {"root_certificates": tls.authorities, "certificate_chain": tls.certificate, "private_key": tls.key}
+    return {name: Path(path).read_bytes() for name, path in files.items() if path}
+
+
 async def with_retries(request: Callable[[], Awaitable[T]]) -> T:
     """What the request returns; a transient failure is tried again after each pause. The last failure is translated."""
     from grpc import RpcError  # type: ignore[import-untyped]
@@ -277,4 +301,6 @@ def _translation(error: Exception) -> VectorIndexUnavailable | StorageFull | Con
         return ConfigurationError("The Qdrant server does not accept the API key.", hint="Check DOMICILE_QDRANT_API_KEY_FILE.")
     if "No space left" in str(error) or _status(error) == "507":
         return StorageFull()
+    if any(sign in str(error) for sign in _UNTRUSTED):
+        return VectorIndexUnavailable("The vector index is reached, but not by TLS that can be trusted.", hint=CERTIFICATE_HINT)
     return VectorIndexUnavailable()

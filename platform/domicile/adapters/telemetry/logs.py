@@ -10,12 +10,18 @@ from typing import Any
 import structlog
 
 from domicile.adapters.telemetry.allowlist import LOG_KEYS
+from domicile.domain.errors import ConfigurationError
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def configure_logs(level: str) -> None:
-    """Set up structlog and send the standard library's records the same way. Levels: debug, info, warning, error."""
+    """Set up structlog and send the standard library's records the same way. Levels: debug, info, warning, error.
+
+    Raises ``ConfigurationError`` for another one.
+    """
+    if level not in _LEVELS:
+        raise ConfigurationError("The log level is none of debug, info, warning and error.", hint="Correct DOMICILE_LOG_LEVEL.")
     threshold = _LEVELS[level]
     structlog.configure(
         processors=[

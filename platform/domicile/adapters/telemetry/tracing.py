@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from domicile.adapters.telemetry.allowlist import METRIC_ATTRIBUTES, SPAN_ATTRIBUTES
 from domicile.domain.errors import DomicileError
+from domicile.ports.tls import TlsFiles
 
 if TYPE_CHECKING:
     import requests
@@ -129,8 +130,10 @@ def _dotted(attributes: dict[str, Attribute], allowed: frozenset[str]) -> dict[s
     return {key: value for key, value in named if key in allowed}
 
 
-def otlp_exporters(endpoint: str) -> tuple[list[SpanProcessor], list[MetricReader], list[Exporter]]:
-    """Batched exporters to an OTLP/HTTP collector, as ``OpenTelemetry`` takes them.
+def otlp_exporters(
+    endpoint: str, tls: TlsFiles | None = None
+) -> tuple[list[SpanProcessor], list[MetricReader], list[Exporter]]:
+    """Batched exporters to an OTLP/HTTP collector, as ``OpenTelemetry`` takes them; its certificate is verified by ``tls``.
 
     The import is slow, so it is paid only where one is configured.
     """
@@ -140,8 +143,13 @@ def otlp_exporters(endpoint: str) -> tuple[list[SpanProcessor], list[MetricReade
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     base = endpoint.rstrip("/")
-    spans = OTLPSpanExporter(endpoint=f"{base}/v1/traces", session=_direct())
-    metrics = OTLPMetricExporter(endpoint=f"{base}/v1/metrics", session=_direct())
+    traces, measures = f"{base}/v1/traces", f"{base}/v1/metrics"
+    if tls is None:
+        spans, metrics = OTLPSpanExporter(traces, session=_direct()), OTLPMetricExporter(measures, session=_direct())
+    else:
+        files = tls.authorities, tls.key or None, tls.certificate or None
+        spans = OTLPSpanExporter(traces, *files, session=_direct())
+        metrics = OTLPMetricExporter(measures, *files, session=_direct())
     return [BatchSpanProcessor(spans)], [PeriodicExportingMetricReader(metrics)], [spans, metrics]
 
 

@@ -23,6 +23,7 @@ class ComponentOut(msgspec.Struct):
     allowed: bool
     policies: Annotated[list[str], Meta(description="The policies that determined it")]
     confined: Annotated[str, Meta(description="What refuses other connections: in-process, process-guard, network-policy")]
+    way: Annotated[str, Meta(description="What protects the way there: in-process, loopback, tls")]
 
 
 class ResidencyOut(msgspec.Struct):
@@ -52,6 +53,7 @@ def component_out(view: ComponentView) -> ComponentOut:
         allowed=view.allowed,
         policies=list(view.policies),
         confined=view.confined,
+        way=view.way,
     )
 
 

@@ -35,6 +35,7 @@ async def test_it_tells_where_every_component_is_and_why(cell: MemoryCell, login
         "allowed": True,
         "policies": ["endpoint-region"],
         "confined": "in-process",
+        "way": "in-process",
     }
     assert (model["region"], model["allowed"]) == ("eu-fr", False)
     newest = (await cell.audit_log.read(None, limit=1))[0].event
