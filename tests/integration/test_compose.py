@@ -112,7 +112,9 @@ def test_every_way_between_the_containers_is_tls(compose: dict[str, Any]) -> Non
         assert {f"{secret}_certificate", f"{secret}_key"} <= set(compose["services"][name]["secrets"]), name
     for service in compose["services"].values():
         for secret in service.get("secrets", []):
-            assert secret in compose["secrets"]
+            assert (secret["source"] if isinstance(secret, dict) else secret) in compose["secrets"]
+    given = {each["target"]: each["source"] for each in compose["services"]["key-store"]["secrets"]}
+    assert (given["postgres_certificate"], given["postgres_key"]) == ("key_store_certificate", "key_store_key")
     assert compose["services"]["qdrant"]["environment"]["QDRANT__SERVICE__ENABLE_TLS"] == "true"
     assert "-c ssl=on" in compose["services"]["postgres"]["entrypoint"][-1]
     collector = yaml.safe_load((ROOT / "infra" / "otel" / "collector.yaml").read_text("utf-8"))
@@ -125,7 +127,7 @@ def test_the_script_makes_a_certificate_for_each_component(certificates: Path) -
     made = {path.name: path.read_bytes() for path in certificates.iterdir()}
     assert certificates.stat().st_mode & 0o777 == 0o700
     assert (certificates / "ca.key").stat().st_mode & 0o777 == 0o600
-    for component in ("service", "postgres", "qdrant", "sglang", "otel-collector"):
+    for component in ("service", "postgres", "key-store", "qdrant", "sglang", "otel-collector"):
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.load_cert_chain(certificates / f"{component}.pem", certificates / f"{component}.key")
         for name, believed in ((component, True), ("127.0.0.1", True), ("other", False)):

@@ -67,7 +67,7 @@ def test_every_component_is_checked(kind: str) -> None:
 
 def test_all_faults_are_told_at_once() -> None:
     """An operator should not have to start five times to learn of five mistakes."""
-    values = {address: "https://host" for address, _ in EVERY_KIND.values()}
+    values = {address: f"https://{kind}" for kind, (address, _) in EVERY_KIND.items()}
     with pytest.raises(ResidencyViolation) as raised:
         checked(declared(**values))
     assert all(kind in str(raised.value) for kind in EVERY_KIND)
@@ -263,7 +263,7 @@ def test_a_key_on_this_machine_is_where_the_cell_is(tmp_path: Path, kind: str, n
 
 def test_every_component_outside_this_machine_has_to_be_reached_by_tls() -> None:
     """All that are not are named at once, with their settings; the database's drivers speak it without being told."""
-    plain = {address: "http://host:1" for address, _ in EVERY_KIND.values()}
+    plain = {address: f"http://{kind}:1" for kind, (address, _) in EVERY_KIND.items()}
     settings = declared(**plain, **{region: "eu-de" for _, region in EVERY_KIND.values()})
     with pytest.raises(TransportUnprotected) as raised:
         checked(settings)
