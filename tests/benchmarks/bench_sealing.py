@@ -8,17 +8,19 @@ import statistics
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import msgspec
 import numpy as np
-from tests.benchmarks.filled import WORDS_OF_A_QUESTION, Writer
+from tests.benchmarks.filled import DIMENSIONS, WORDS_OF_A_CHUNK, WORDS_OF_A_QUESTION, Writer
 from tests.benchmarks.places import NO_HANDBOOK, handbook, scratch, settings_in
 from tests.benchmarks.table import Row, at_most, skipped
 from tests.fakes.keys import MemoryKeyRing
+from tests.fakes.vector_index import sealed
 
 from domicile.adapters.embeddings.bm25 import Bm25Encoder
+from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.adapters.sealed.index import _sealed
 from domicile.adapters.sealed.keyed import Keyed, KeyedTenants
 from domicile.bootstrap.models import verified
@@ -28,6 +30,7 @@ from domicile.crypto.keys import DataKey
 from domicile.domain.documents import Chunk, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.values import Classification, Region
 from domicile.ingestion.sealing import chunk_id, seal_chunk, seal_part, seal_title
+from domicile.policy.scope import Field, OneOf, RetrievalScope
 from domicile.ports.vector_index import IndexHit, IndexPoint
 from domicile.retrieval.candidates import Candidate
 from domicile.retrieval.unsealing import passage_of
@@ -36,7 +39,9 @@ CHUNK_CHARACTERS = 800
 CHUNKS = 256
 PASSAGES = 20
 QUESTIONS = 500
+SEARCHED = 5000
 ATTRIBUTES = DocumentAttributes(UUID(int=1), UUID(int=2), UUID(int=3), Region("eu-de"), Classification.INTERNAL)
+SCOPE = RetrievalScope(OneOf(Field.TENANT, frozenset({str(ATTRIBUTES.tenant_id)})), (), "")
 VERSION = UUID(int=4)
 KEY = DataKey(UUID(int=5), bytes(range(32)))
 TITLE = DocumentTitle("A document of the handbook", "handbook/a/document.md", "text/markdown", "en")
@@ -55,8 +60,9 @@ def run() -> list[Row]:
     pages = [_page(upload.content) for upload in handbook()]
     if not pages:
         return [skipped("encryption", NO_HANDBOOK)]
-    keyed = asyncio.run(KeyedTenants(MemoryKeyRing(), 384, 0.0).of(ATTRIBUTES.tenant_id))
-    return [*_ingest(pages, keyed), *_answer(pages), *_question(keyed), *_bytes(pages)]
+    keyed = asyncio.run(KeyedTenants(MemoryKeyRing(), DIMENSIONS, 0.0).of(ATTRIBUTES.tenant_id))
+    collections = asyncio.run(_collections())
+    return [*_ingest(pages, keyed), *_answer(pages), *_question(keyed), *collections, *_bytes(pages)]
 
 
 def _page(content: bytes) -> Page:
@@ -160,6 +166,38 @@ def _question(keyed: Keyed) -> list[Row]:
         took = _seconds(lambda collections=collections: keyed.terms.hide(terms, collections)) * 1000
         rows.append(Row(f"  hiding its {len(terms)} terms for {count} collections", took, "ms"))
     return rows
+
+
+async def _collections() -> list[Row]:
+    """Milliseconds of the sparse leg over chunks in one collection and in a hundred, and of a tenant's first question."""
+    writer, encoder, took = Writer(6), Bm25Encoder(["en"]), dict[int, tuple[float, float]]()
+    terms = encoder.encode_passages([writer.text(WORDS_OF_A_CHUNK) for _ in range(SEARCHED)], "en")
+    questions = [encoder.encode_query(writer.text(WORDS_OF_A_QUESTION)) for _ in range(QUESTIONS)]
+    vectors = writer.vectors(SEARCHED)
+    for count in (1, 100):
+        places = [replace(ATTRIBUTES, collection_id=UUID(int=n % count)) for n in range(SEARCHED)]
+        points = [IndexPoint(uuid4(), VERSION, 0, *each, b"") for each in zip(places, vectors, terms, strict=True)]
+        with scratch() as folder:
+            index = sealed(EdgeVectorIndex.open(folder, model="m", dimensions=DIMENSIONS), DIMENSIONS)
+            await index.upsert(points)
+            seconds = []
+            for question in questions:
+                started = time.perf_counter()
+                await index.matching(question, SCOPE, 50)
+                seconds.append(time.perf_counter() - started)
+            await index.close()
+        took[count] = seconds[0] * 1000, statistics.median(seconds) * 1000
+    one, many = took[1][1], took[100][1]
+    return [
+        Row(
+            f"sparse leg over {SEARCHED:,} chunks in 100 collections, p50",
+            many,
+            "ms",
+            ratio=many / one,
+            against=f"{one:.2g} ms in one",
+        ),
+        Row("  a tenant's first question, which counts its terms", took[100][0], "ms"),
+    ]
 
 
 def _bytes(pages: list[Page]) -> list[Row]:

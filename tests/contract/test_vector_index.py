@@ -59,11 +59,13 @@ def of_tenant(*tenants: UUID) -> RetrievalScope:
     return scope(OneOf(Field.TENANT, frozenset(str(tenant) for tenant in tenants)))
 
 
-def document(tenant: UUID, number: int = 1, classification: Classification = Classification.INTERNAL, groups=()):
+def document(
+    tenant: UUID, number: int = 1, classification: Classification = Classification.INTERNAL, groups=(), collection=COLLECTION
+):
     return DocumentAttributes(
         tenant_id=tenant,
         document_id=UUID(int=tenant.int * 1000 + number),
-        collection_id=COLLECTION,
+        collection_id=collection,
         region=Region("eu-de"),
         classification=classification,
         groups=frozenset(groups),
@@ -205,6 +207,15 @@ class TestEveryIndex:
         found = await legs(index, SparseVector((1,), (1.0,)), public, 10)
         expected = math.log(1 + 0.5 / 8.5)
         assert [hit.score for hit in found.sparse] == pytest.approx([expected] * 4, rel=1e-3)
+
+    async def test_term_statistics_do_not_depend_on_collections(self, index):
+        """A word that every collection of a tenant uses is as common as if all of its documents lay in one."""
+        spread = [document(A, n, collection=UUID(int=50 + n)) for n in range(6)]
+        await index.upsert([point(n, each, terms={1: 1.0} | ({2: 1.0} if n == 4 else {})) for n, each in enumerate(spread)])
+        hits = await index.matching(SparseVector((1, 2), (1.0, 1.0)), of_tenant(A), 10)
+        common, rare = math.log(1 + 0.5 / 6.5), math.log(1 + 5.5 / 1.5)
+        assert numbers(hits)[0] == 4
+        assert [hit.score for hit in hits] == pytest.approx([common + rare] + [common] * 5, rel=1e-3)
 
     @pytest.mark.parametrize("tree", [Nothing(), AnyOf(()), OneOf(Field.TENANT, frozenset())])
     async def test_an_empty_scope_finds_nothing(self, index, tree):
