@@ -182,6 +182,8 @@ class JobItem:
     stage: Stage = Stage.STORED
     failure: str | None = None
     failure_detail: str | None = None
+    #: Digests of the data subjects that the version is about; None keeps those of the version before.
+    subjects: frozenset[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,8 @@ class Publisher:
                     refused.append(document.item)
                 elif await unit.jobs.finish(document.item.id, ItemState.ADDED):  # (5)
                     version = await unit.documents.publish(self._document(document))
+                    if document.item.subjects is not None:
+                        await unit.subjects.set_of_document(document.item.document_id, document.item.subjects)
                     if version is not None:
                         replaced.append((document.item, version))
                     await unit.audit.append(self._event(job, document.item, Outcome.PERMITTED, decision))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from domicile.crypto.context import Part
@@ -36,12 +37,14 @@ class Spool:
         self._written: list[str] = []
         self._receipts: DataKey | None = None
 
-    async def take(self, job_id: UUID, drafts: Sequence[tuple[Draft, DocumentAttributes]]) -> tuple[JobItem, ...]:
-        """The job's items, once all their originals are stored."""
+    async def take(
+        self, job_id: UUID, drafts: Sequence[tuple[Draft, DocumentAttributes]], subjects: frozenset[bytes] | None = None
+    ) -> tuple[JobItem, ...]:
+        """The job's items, once all their originals are stored; those that are new are about these ``subjects``."""
         taken = [await self._item(job_id, number, *each) for number, each in enumerate(drafts)]
         pending = [(item, draft, key) for (item, key), (draft, _) in zip(taken, drafts, strict=True) if _is_new(draft)]
         await all_of(self._write(*each) for each in pending)
-        return tuple(item for item, _ in taken)
+        return tuple(replace(item, subjects=subjects if item.state is ItemState.PENDING else None) for item, _ in taken)
 
     async def discard(self) -> None:
         """Remove what was written. What cannot be removed now belongs to no version, so the next sweep finds it."""

@@ -5,7 +5,7 @@ Every read of tenant data takes the tenant's id or a scope: there is no way to a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -153,6 +153,28 @@ class DocumentRepository(Protocol):
 
     async def live_versions(self) -> frozenset[UUID]:
         """Every current version and every version that a pending job item will publish, for the sweep after a crash."""
+        ...
+
+
+class SubjectRepository(Protocol):
+    """Whom documents and conversations are about, by the digests of ``domain/subjects.py``."""
+
+    async def of_documents(self, tenant_id: UUID, document_ids: Sequence[UUID]) -> dict[UUID, frozenset[bytes]]:
+        """The subjects of each of those documents; none for one that is not published in that tenant."""
+        ...
+
+    async def documents_of(self, tenant_id: UUID, subject: bytes) -> Sequence[UUID]:
+        """Every document about that subject, those included of which a version about it is still to be published."""
+        ...
+
+    async def conversations_of(self, tenant_id: UUID, subject: bytes) -> Sequence[UUID]: ...
+
+    async def set_of_document(self, document_id: UUID, subjects: Set[bytes]) -> None:
+        """Whom a published document is about from now on, and nobody else."""
+        ...
+
+    async def add_to_conversation(self, conversation_id: UUID, subjects: Set[bytes]) -> None:
+        """Raises ``AlreadyExists`` if another unit adds one of them at the same time."""
         ...
 
 
@@ -319,6 +341,7 @@ class UnitOfWork(Protocol):
     credentials: CredentialRepository
     collections: CollectionRepository
     documents: DocumentRepository
+    subjects: SubjectRepository
     jobs: JobRepository
     keys: KeyRepository
     conversations: ConversationRepository

@@ -9,7 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, insert, select, tuple_, update
 
-from domicile.adapters.db.schema import UtcDateTime, conversations, data_keys, exchanges, idempotent_replies
+from domicile.adapters.db.schema import (
+    UtcDateTime,
+    conversation_subjects,
+    conversations,
+    data_keys,
+    exchanges,
+    idempotent_replies,
+)
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.errors import NotFound
@@ -27,6 +34,7 @@ _MOVE = update(conversations).where(conversations.c.id == bindparam("of")).value
 _DELETE = delete(conversations).where(conversations.c.id == bindparam("of"))
 _ADD_EXCHANGE = insert(exchanges)
 _EXCHANGES = select(exchanges).where(exchanges.c.conversation_id == bindparam("conversation_id")).order_by(exchanges.c.ordinal)
+_DELETE_SUBJECTS = delete(conversation_subjects).where(conversation_subjects.c.conversation_id == bindparam("of"))
 _DELETE_EXCHANGES = delete(exchanges).where(exchanges.c.conversation_id == bindparam("of"))
 _DELETE_KEY = delete(data_keys).where(data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id == bindparam("id"))
 
@@ -94,6 +102,7 @@ class SqlConversations:
         """Raises ``NotFound``, also when it belongs to another tenant."""
         conversation = await self.get(tenant_id, conversation_id)
         await self._transaction.run(_DELETE_EXCHANGES, {"of": conversation_id})
+        await self._transaction.run(_DELETE_SUBJECTS, {"of": conversation_id})
         await self._transaction.run(_DELETE, {"of": conversation_id})
         await self._transaction.run(_DELETE_KEY, {"tenant_id": tenant_id, "id": conversation.data_key_id})
 

@@ -21,6 +21,7 @@ from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.policies import SqlTenantPolicies
 from domicile.adapters.db.revision import check_revision, current_revision
+from domicile.adapters.db.subjects import SqlSubjects
 from domicile.adapters.db.transaction import Transaction, transaction
 from domicile.adapters.db.transfers import SqlTransfers
 from domicile.ports.repositories import (
@@ -33,6 +34,7 @@ from domicile.ports.repositories import (
     JobRepository,
     KeyRepository,
     PrincipalRepository,
+    SubjectRepository,
     TenantPolicyRepository,
     TenantRepository,
     TransferRepository,
@@ -50,6 +52,7 @@ class SqlUnitOfWork:
     credentials: CredentialRepository
     collections: CollectionRepository
     documents: DocumentRepository
+    subjects: SubjectRepository
     jobs: JobRepository
     keys: KeyRepository
     conversations: ConversationRepository
@@ -68,6 +71,7 @@ class SqlUnitOfWork:
         self.credentials = SqlCredentials(open_)
         self.collections = SqlCollections(open_)
         self.documents = SqlDocuments(open_)
+        self.subjects = SqlSubjects(open_)
         self.jobs = SqlJobs(open_)
         self.keys = SqlKeys(open_)
         self.conversations = SqlConversations(open_)

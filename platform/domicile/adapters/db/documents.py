@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, union, update
 
 from domicile.adapters.db.marks import mark_columns, validity_of
-from domicile.adapters.db.schema import data_keys, document_groups, document_labels, documents, job_items
+from domicile.adapters.db.schema import data_keys, document_groups, document_labels, document_subjects, documents, job_items
 from domicile.adapters.db.scope_sql import condition
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion, ItemState
@@ -46,6 +46,7 @@ _ADD_GROUP = insert(document_groups)
 _DELETE_GROUPS = delete(document_groups).where(document_groups.c.document_id == bindparam("document_id"))
 _ADD_LABEL = insert(document_labels)
 _DELETE_LABELS = delete(document_labels).where(document_labels.c.document_id == bindparam("document_id"))
+_DELETE_SUBJECTS = delete(document_subjects).where(document_subjects.c.document_id == bindparam("document_id"))
 _DELETE_KEY = delete(data_keys).where(data_keys.c.tenant_id == bindparam("tenant_id"), data_keys.c.id == bindparam("id"))
 _LIVE_VERSIONS = union(
     select(documents.c.version_id),
@@ -119,6 +120,7 @@ class SqlDocuments:
             raise NotFound()
         await self._transaction.run(_DELETE_GROUPS, {"document_id": document_id})
         await self._transaction.run(_DELETE_LABELS, {"document_id": document_id})
+        await self._transaction.run(_DELETE_SUBJECTS, {"document_id": document_id})
         await self._transaction.run(_DELETE, {"document_id": document_id})
         await self._delete_key(tenant_id, removed.version.data_key_id)
         return removed
