@@ -62,6 +62,7 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.holds import LegalHolds
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.retrieval.library import Library
@@ -133,6 +134,7 @@ class MemoryCell:
     refresh: PolicyRefresh
     signposts: Signposts
     transfers: TransferRegister
+    holds: LegalHolds
     audit_log: SqlAuditLog
     database: SqlDatabase
     queue: MemoryJobQueue
@@ -277,6 +279,7 @@ async def open_memory_cell(
         refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         transfers=transfers,
+        holds=LegalHolds(database=database, keys=keys, gate=gate, clock=clock),
         audit_log=log,
         database=database,
         queue=queue,

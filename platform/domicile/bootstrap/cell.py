@@ -64,6 +64,7 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.holds import LegalHolds
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.repositories import Database
 from domicile.retrieval.library import Library
@@ -99,6 +100,7 @@ class Cell:
     library: Library
     answers: Answers
     conversations: Conversations
+    holds: LegalHolds
     health: Health
 
 
@@ -277,6 +279,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         library=Library(database=store, blobs=blobs, keys=keys, gate=gate, clock=clock),
         answers=answers,
         conversations=Conversations(database=store, history=history, gate=gate),
+        holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
         health=Health(
             {"database": store.ping, "vector-index": index.ping, "model": author.ping, "keys": _checked(base.provider.load)}
         ),

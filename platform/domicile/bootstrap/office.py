@@ -22,6 +22,7 @@ from domicile.adapters.db.migrate import revisions, upgrade
 from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
+from domicile.adapters.keys.ring import DatabaseKeyRing
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
@@ -33,6 +34,7 @@ from domicile.config import Settings, load_settings, read_secret, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
+from domicile.lifecycle.holds import LegalHolds
 from domicile.policy.decision import DecisionPoint
 
 
@@ -46,6 +48,7 @@ class Office:
     transfers: TransferRegister
     explanations: Explanations
     replay: Replay
+    holds: LegalHolds
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -78,6 +81,7 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
     store = database(settings, outbound)
     log = SqlAuditLog(store)
     hasher = Argon2Hasher()
+    keys = DatabaseKeyRing(database=store, provider=key_provider(settings), clock=clock)
     try:
         await store.ping()
         in_force = PoliciesInForce(decisions)
@@ -94,10 +98,12 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             transfers=transfers,
             explanations=Explanations(database=store, gate=gate),
             replay=Replay(database=store, log=log, gate=gate),
+            holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
             region=cell_region(settings),
         )
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
+        await keys.close()
         await log.close()
         await hasher.close()
         await store.close()

@@ -7,7 +7,21 @@ import sys
 import typer
 
 from domicile import __version__
-from domicile.cli import ask, audit, database, demo, doctor, documents, people, policy, receipt, serve, tenant_policy, transfers
+from domicile.cli import (
+    ask,
+    audit,
+    database,
+    demo,
+    doctor,
+    documents,
+    holds,
+    people,
+    policy,
+    receipt,
+    serve,
+    tenant_policy,
+    transfers,
+)
 from domicile.cli.declared import decides_nothing
 from domicile.cli.output import fail
 from domicile.domain.errors import DomicileError
@@ -41,6 +55,7 @@ policy.app.command("show")(tenant_policy.show)
 policy.app.command("set")(tenant_policy.set_policies)
 policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(holds.app, name="hold")
 
 
 @app.command("version")

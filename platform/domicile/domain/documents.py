@@ -107,6 +107,19 @@ class Document:
         return self.attributes.document_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedDocument:
+    """What was taken away with a document: all its ``versions``, those included that were still to be published, and keys.
+
+    ``abandoned`` are the latter.
+    """
+
+    attributes: DocumentAttributes
+    abandoned: tuple[UUID, ...]
+    versions: tuple[UUID, ...]
+    data_keys: tuple[UUID, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document's extracted text, cut at the embedding model's own token limit.

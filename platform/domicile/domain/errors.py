@@ -125,6 +125,14 @@ class PolicyChanged(CallerError):
     hint = "Read them again, and make your change to what they are now."
 
 
+class LegalHold(CallerError):
+    """What was to end is needed for a legal matter. Which one is told only to those who may read holds."""
+
+    slug = "legal-hold"
+    title = "A legal hold keeps this"
+    hint = "It can be changed or removed once the hold is released; ask your tenant administrator."
+
+
 # --- The caller may not -----------------------------------------------------------------------------------------------
 class Refused(DomicileError):
     """Policy, authentication or tenancy says no. Nothing was released."""

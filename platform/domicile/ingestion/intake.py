@@ -19,6 +19,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.holds import held
 from domicile.access.naming import group_ids, owner_id
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -158,6 +159,7 @@ class Intake:
             about = await unit.subjects.of_documents(caller.tenant.id, ids)
         placed = [(draft, _compared(draft, published, known, placement, about)) for draft in drafts]
         await self._decide_each(caller, placed, known)  # (1)
+        await self._keep_held(caller, placed)
         return placed
 
     async def _accept(self, caller: Caller, decision: Decision, placement: Placement, placed: Placed) -> Job:
@@ -198,6 +200,16 @@ class Intake:
             refused = await self._is_refused(caller, Action.DOCUMENT_CREATE, [attributes, *before])
             if refused or await self._is_refused(caller, Action.DOCUMENT_DELETE, _taken_over(attributes, before)):
                 draft.fail(Forbidden("This document may not be brought in with these marks.", hint=_MARKS_HINT))
+
+    async def _keep_held(self, caller: Caller, placed: Placed) -> None:
+        """Fails new versions of what a legal hold keeps, now rather than when they would be published, which looks again."""
+        news = [(draft, attributes) for draft, attributes in placed if draft.state is ItemState.PENDING]
+        async with self._database.reading() as unit:
+            kept = await unit.holds.on_documents(caller.tenant.id, [draft.document_id for draft, _ in news])
+        for draft, attributes in news:
+            if hold := kept.get(draft.document_id):
+                (decision,) = self._gate.decide_each(caller, Action.DOCUMENT_CREATE, [attributes])
+                draft.fail(await held(self._gate, caller, Action.DOCUMENT_CREATE, attributes, decision, hold))
 
     async def _is_refused(self, caller: Caller, action: Action, resources: Sequence[DocumentAttributes]) -> bool:
         """Whether that is refused on any of them, which is then recorded."""

@@ -15,6 +15,7 @@ from uuid import UUID
 from domicile.audit.events import AuditEvent
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.holds import Hold
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
 from domicile.domain.transfers import TransferFilter, TransferRecord
@@ -282,6 +283,39 @@ class IdempotentReply:
     body: bytes
 
 
+class HoldRepository(Protocol):
+    """Legal holds. What ends content asks ``on_documents`` or ``on_conversations`` in the unit in which it ends it."""
+
+    async def place(self, hold: Hold) -> None:
+        """First waits for every unit that has asked what is held in that tenant; later ones wait until this one ends.
+
+        Of a hold and a deletion at the same moment one then sees the other. So look after this, and not before, whether what
+        is to be held is there.
+        """
+        ...
+
+    async def release(self, tenant_id: UUID, hold_id: UUID, by: UUID, at: datetime) -> Hold:
+        """The hold as it was placed; raises ``NotFound`` if there is none, or if it was released before."""
+        ...
+
+    async def list(
+        self, tenant_id: UUID, *, released: bool = False, after: UUID | None = None, limit: int = 100
+    ) -> Sequence[Hold]:
+        """The newest first, from before the cursor; those that were released only if asked for."""
+        ...
+
+    async def on_documents(self, tenant_id: UUID, document_ids: Sequence[UUID]) -> dict[UUID, Hold]:
+        """Which of those published documents are held, and by which hold (of several the oldest).
+
+        In a unit that writes, no hold is placed from here until the unit ends.
+        """
+        ...
+
+    async def on_conversations(self, tenant_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, Hold]:
+        """The same of conversations."""
+        ...
+
+
 class IdempotencyRepository(Protocol):
     async def get(self, principal_id: UUID, key: str) -> IdempotentReply | None: ...
 
@@ -348,6 +382,7 @@ class UnitOfWork(Protocol):
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
     transfers: TransferRepository
+    holds: HoldRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...

@@ -21,6 +21,7 @@ from domicile.web.api import (
     conversations,
     documents,
     explanations,
+    holds,
     jobs,
     me,
     operations,
@@ -70,6 +71,9 @@ _API: tuple[ControllerRouterHandler, ...] = (
     policies.get_policy_version,
     transfers.list_transfers,
     explanations.explain,
+    holds.list_holds,
+    holds.place_hold,
+    holds.release_hold,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

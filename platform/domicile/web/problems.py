@@ -23,6 +23,7 @@ _STATUS: Mapping[type[errors.DomicileError], int] = {
     errors.AlreadyExists: 409,
     errors.IdempotencyConflict: 409,
     errors.PolicyChanged: 409,
+    errors.LegalHold: 409,
     errors.DocumentTooLarge: 413,
     errors.DocumentTypeUnknown: 415,
     errors.DocumentEmpty: 422,

@@ -16,6 +16,7 @@ from domicile.adapters.db.collections import SqlCollections
 from domicile.adapters.db.conversations import SqlConversations, SqlIdempotency
 from domicile.adapters.db.credentials import SqlCredentials
 from domicile.adapters.db.documents import SqlDocuments
+from domicile.adapters.db.holds import SqlHolds
 from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
@@ -30,6 +31,7 @@ from domicile.ports.repositories import (
     ConversationRepository,
     CredentialRepository,
     DocumentRepository,
+    HoldRepository,
     IdempotencyRepository,
     JobRepository,
     KeyRepository,
@@ -59,10 +61,12 @@ class SqlUnitOfWork:
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
     transfers: TransferRepository
+    holds: HoldRepository
     audit: AuditAppender
 
-    def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
+    def __init__(self, opening: AbstractAsyncContextManager[Transaction], *, writes: bool = False) -> None:
         self._opening = opening
+        self._writes = writes
 
     async def __aenter__(self) -> Self:
         self._transaction = open_ = await self._opening.__aenter__()
@@ -78,6 +82,7 @@ class SqlUnitOfWork:
         self.idempotency = SqlIdempotency(open_)
         self.policies = SqlTenantPolicies(open_)
         self.transfers = SqlTransfers(open_)
+        self.holds = SqlHolds(open_, writes=self._writes)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 
@@ -115,7 +120,7 @@ class SqlDatabase:
         return SqlUnitOfWork(self.reading_transaction())
 
     def writing(self) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self.writing_transaction())
+        return SqlUnitOfWork(self.writing_transaction(), writes=True)
 
     def reading_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A bare transaction, for this adapter's own statements."""
