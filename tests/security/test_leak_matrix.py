@@ -152,6 +152,7 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
     },
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
     ("POST", "/v1/holds"): lambda scene: {"json": {"kind": "document", "target": str(scene.document), "reference": "matter"}},
+    ("PUT", "/v1/retention"): lambda _: {"json": {"conversations": 36_500}},
     ("PUT", "/v1/policies"): lambda _: {"json": {"text": "", "expected_version": 0, "dry_run": True}},
     ("POST", "/login"): lambda _: {"data": {"login": "ada", "password": "wrong"}},
 }
@@ -190,6 +191,9 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/holds"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("POST", "/v1/holds"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
     ("DELETE", "/v1/holds/{hold_id}"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
+    ("GET", "/v1/retention"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
+    ("PUT", "/v1/retention"): (401, 200, 403, 403, 401, 403, 403, 421, 403),
+    ("GET", "/v1/retention/preview"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("GET", "/admin"): (401, 200, 403, 403, 401, 200, 200, 421, 403),
     ("GET", "/"): (401, 200, 200, 200, 401, 403, 403, 421, 403),
     ("POST", "/"): (401, 200, 200, 200, 401, 403, 403, 421, 403),

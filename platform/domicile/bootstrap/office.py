@@ -28,6 +28,7 @@ from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
+from domicile.bootstrap.retention import retention_book, retention_run
 from domicile.bootstrap.signing import required_signers
 from domicile.bootstrap.stores import check_jobs, database, database_url, is_embedded, key_provider
 from domicile.config import Settings, load_settings, read_secret, resource_dir
@@ -35,6 +36,8 @@ from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.retention import RetentionBook
+from domicile.lifecycle.retention_run import RetentionRun, left_to_the_sweep
 from domicile.policy.decision import DecisionPoint
 
 
@@ -49,6 +52,8 @@ class Office:
     explanations: Explanations
     replay: Replay
     holds: LegalHolds
+    retention: RetentionBook
+    retention_run: RetentionRun
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -99,6 +104,8 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             explanations=Explanations(database=store, gate=gate),
             replay=Replay(database=store, log=log, gate=gate),
             holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
+            retention=retention_book(settings, store, gate, clock),
+            retention_run=retention_run(store, keys, gate, clock, left_to_the_sweep),
             region=cell_region(settings),
         )
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()

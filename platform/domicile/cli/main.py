@@ -18,6 +18,7 @@ from domicile.cli import (
     people,
     policy,
     receipt,
+    retention,
     serve,
     tenant_policy,
     transfers,
@@ -56,6 +57,7 @@ policy.app.command("set")(tenant_policy.set_policies)
 policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(holds.app, name="hold")
+app.add_typer(retention.app, name="retention")
 
 
 @app.command("version")

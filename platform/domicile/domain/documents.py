@@ -115,6 +115,7 @@ class RemovedDocument:
     """
 
     attributes: DocumentAttributes
+    published_at: datetime
     abandoned: tuple[UUID, ...]
     versions: tuple[UUID, ...]
     data_keys: tuple[UUID, ...]

@@ -30,6 +30,7 @@ async def remove_document(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) 
     removed = await unit.documents.delete(tenant_id, document_id)  # (2)
     return RemovedDocument(
         attributes=removed.attributes,
+        published_at=removed.version.created_at,
         abandoned=tuple(item.version_id for item in abandoned),
         versions=(removed.version.id, *(item.version_id for item in abandoned)),
         data_keys=(removed.version.data_key_id, *(item.data_key_id for item in abandoned)),

@@ -6,6 +6,7 @@ Every read of tenant data takes the tenant's id or a scope: there is no way to a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -18,6 +19,7 @@ from domicile.domain.documents import Collection, Document, DocumentVersion, Ite
 from domicile.domain.holds import Hold
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.retention import Due, DueCount, RetentionRule
 from domicile.domain.transfers import TransferFilter, TransferRecord
 from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
@@ -269,8 +271,11 @@ class ConversationRepository(Protocol):
 
     async def exchanges(self, conversation_id: UUID) -> Sequence[Exchange]: ...
 
-    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> None:
-        """With its exchanges and its wrapped data key."""
+    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
+        """With its exchanges and its wrapped data key; gives what was removed.
+
+        Raises ``NotFound``, also when it belongs to another tenant.
+        """
         ...
 
 
@@ -313,6 +318,46 @@ class HoldRepository(Protocol):
 
     async def on_conversations(self, tenant_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, Hold]:
         """The same of conversations."""
+        ...
+
+
+class RetentionRepository(Protocol):
+    """Rules, and what they say may go. ``rules`` are the most specific first, as ``rules`` gives them."""
+
+    async def rules(self, tenant_id: UUID) -> Sequence[RetentionRule]: ...
+
+    async def set_rules(self, tenant_id: UUID, rules: Sequence[RetentionRule]) -> None:
+        """These and no others from now on. Raises ``NotFound`` for a collection that is not the tenant's."""
+        ...
+
+    async def due_documents(
+        self,
+        tenant_id: UUID,
+        rules: Sequence[RetentionRule],
+        now: datetime,
+        *,
+        only: UUID | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+    ) -> Sequence[Due]:
+        """Documents that have been kept long enough and that no legal hold keeps, by id, after the cursor."""
+        ...
+
+    async def due_conversations(
+        self,
+        tenant_id: UUID,
+        rules: Sequence[RetentionRule],
+        now: datetime,
+        *,
+        only: UUID | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+    ) -> Sequence[Due]:
+        """The same of conversations."""
+        ...
+
+    async def counts(self, tenant_id: UUID, rules: Sequence[RetentionRule], now: datetime) -> Mapping[str, DueCount]:
+        """Of each rule on documents or conversations, by its name, how many may go, and how many are held."""
         ...
 
 
@@ -383,6 +428,7 @@ class UnitOfWork(Protocol):
     policies: TenantPolicyRepository
     transfers: TransferRepository
     holds: HoldRepository
+    retention: RetentionRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...
@@ -403,6 +449,10 @@ class Database(Protocol):
 
     def writing(self) -> UnitOfWork:
         """A transaction that may write. Writers of one embedded database queue in the order they came."""
+        ...
+
+    def alone(self, work: str) -> AbstractAsyncContextManager[bool]:
+        """Whether nobody else who shares this database does that work, and nobody begins to until the block ends."""
         ...
 
     async def ping(self) -> None:

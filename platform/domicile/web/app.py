@@ -28,6 +28,7 @@ from domicile.web.api import (
     policies,
     receipts,
     residency,
+    retention,
     search,
     transfers,
 )
@@ -74,6 +75,9 @@ _API: tuple[ControllerRouterHandler, ...] = (
     holds.list_holds,
     holds.place_hold,
     holds.release_hold,
+    retention.get_retention,
+    retention.put_retention,
+    retention.preview_retention,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

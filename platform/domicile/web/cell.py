@@ -20,6 +20,7 @@ from domicile.ingestion.intake import Intake
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.retention import RetentionBook
 from domicile.ports.repositories import Database
 from domicile.ports.telemetry import Telemetry
 from domicile.retrieval.library import Library
@@ -92,6 +93,8 @@ class ServedCell(Protocol):
     def transfers(self) -> TransferRegister: ...
     @property
     def holds(self) -> LegalHolds: ...
+    @property
+    def retention(self) -> RetentionBook: ...
     @property
     def database(self) -> Database: ...
 

@@ -24,6 +24,8 @@ _STATUS: Mapping[type[errors.DomicileError], int] = {
     errors.IdempotencyConflict: 409,
     errors.PolicyChanged: 409,
     errors.LegalHold: 409,
+    errors.RunUnderWay: 409,
+    errors.AuditFloor: 422,
     errors.DocumentTooLarge: 413,
     errors.DocumentTypeUnknown: 415,
     errors.DocumentEmpty: 422,

@@ -25,6 +25,8 @@ from domicile.ports.repositories import IdempotentReply
 _ADD = insert(conversations)
 _IN_TENANT = select(conversations).where(conversations.c.tenant_id == bindparam("tenant_id"))
 _BY_ID = _IN_TENANT.where(conversations.c.id == bindparam("id"))
+# PostgreSQL waits here for an exchange that is being added; SQLite, whose writer is alone, has no such clause.
+_BY_ID_TO_DELETE = _BY_ID.with_for_update()
 _OF_PRINCIPAL = (
     _IN_TENANT.where(conversations.c.principal_id == bindparam("principal_id"))
     .order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
@@ -98,13 +100,16 @@ class SqlConversations:
         rows = await self._transaction.all(_EXCHANGES, {"conversation_id": conversation_id})
         return [Exchange(row.id, row.conversation_id, row.ordinal, row.body_envelope, row.created_at) for row in rows]
 
-    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> None:
-        """Raises ``NotFound``, also when it belongs to another tenant."""
-        conversation = await self.get(tenant_id, conversation_id)
+    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
+        row = await self._transaction.first(_BY_ID_TO_DELETE, {"tenant_id": tenant_id, "id": conversation_id})
+        if row is None:
+            raise NotFound()
+        conversation = _conversation(row)
         await self._transaction.run(_DELETE_EXCHANGES, {"of": conversation_id})
         await self._transaction.run(_DELETE_SUBJECTS, {"of": conversation_id})
         await self._transaction.run(_DELETE, {"of": conversation_id})
         await self._transaction.run(_DELETE_KEY, {"tenant_id": tenant_id, "id": conversation.data_key_id})
+        return conversation
 
 
 class SqlIdempotency:

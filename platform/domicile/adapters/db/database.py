@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domicile.adapters.db import postgres, sqlite
@@ -21,6 +23,7 @@ from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.policies import SqlTenantPolicies
+from domicile.adapters.db.retention import SqlRetention
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.subjects import SqlSubjects
 from domicile.adapters.db.transaction import Transaction, transaction
@@ -36,6 +39,7 @@ from domicile.ports.repositories import (
     JobRepository,
     KeyRepository,
     PrincipalRepository,
+    RetentionRepository,
     SubjectRepository,
     TenantPolicyRepository,
     TenantRepository,
@@ -44,6 +48,10 @@ from domicile.ports.repositories import (
 
 #: Seconds that SQLite waits for a writer in another process before it says that the database is locked.
 BUSY_SECONDS = 10.0
+
+
+# The number is "WORK" in ASCII, apart from other locks in the same database.
+_ALONE = text("SELECT pg_try_advisory_xact_lock(1464816203, hashtext(:work))")
 
 
 class SqlUnitOfWork:
@@ -62,6 +70,7 @@ class SqlUnitOfWork:
     policies: TenantPolicyRepository
     transfers: TransferRepository
     holds: HoldRepository
+    retention: RetentionRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction], *, writes: bool = False) -> None:
@@ -83,6 +92,7 @@ class SqlUnitOfWork:
         self.policies = SqlTenantPolicies(open_)
         self.transfers = SqlTransfers(open_)
         self.holds = SqlHolds(open_, writes=self._writes)
+        self.retention = SqlRetention(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 
@@ -106,6 +116,7 @@ class SqlDatabase:
         """
         address = database_address(url, password)
         self._turn: asyncio.Lock | None = None
+        self._works: set[str] = set()
         self._closed = False
         if address.get_backend_name() == "sqlite":
             path = address.database or ""
@@ -129,6 +140,23 @@ class SqlDatabase:
     def writing_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A bare transaction that may write, in the same queue as the units of work."""
         return transaction(self._writing, self._turn, closing=self._is_closed)
+
+    @asynccontextmanager
+    async def alone(self, work: str) -> AsyncIterator[bool]:
+        """On PostgreSQL across processes, by a lock that lasts as long as its connection; on SQLite within this one."""
+        if work in self._works:
+            yield False
+            return
+        self._works.add(work)
+        try:
+            if self._turn is not None:
+                yield True
+                return
+            async with self.writing_transaction() as open_:
+                row = await open_.first(_ALONE, {"work": work})
+                yield bool(row and row[0])
+        finally:
+            self._works.discard(work)
 
     async def ping(self) -> None:
         """Also raises ``SchemaNewer``, for a database that a later version has upgraded."""
