@@ -13,9 +13,9 @@ from domicile.lifecycle.retention_run import RetentionRun
 
 
 @pytest.fixture
-async def cell(sqlite_database: SqlDatabase) -> IngestCell:
-    """A cell with two tenants, nothing ingested."""
-    made = IngestCell(sqlite_database)
+async def cell(database: SqlDatabase) -> IngestCell:
+    """A cell with two tenants, nothing ingested; over each of the two databases."""
+    made = IngestCell(database)
     await made.populate()
     return made
 
