@@ -150,6 +150,9 @@ class Settings:
     #: Wall-clock seconds that one parse may take.
     parser_wall_seconds: int = 120
 
+    #: Days that the audit log is kept at least, 1 or more: no tenant's retention rule goes below.
+    audit_retention_floor_days: int = 183
+
     #: Minutes that a browser session lasts.
     session_minutes: int = 12 * 60
 

@@ -63,6 +63,8 @@ from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.retention import RetentionBook
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.ports.keys import ROOT_PROVIDER
@@ -135,6 +137,8 @@ class MemoryCell:
     refresh: PolicyRefresh
     signposts: Signposts
     transfers: TransferRegister
+    holds: LegalHolds
+    retention: RetentionBook
     audit_log: SqlAuditLog
     database: SqlDatabase
     queue: MemoryJobQueue
@@ -280,6 +284,8 @@ async def open_memory_cell(
         refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         transfers=transfers,
+        holds=LegalHolds(database=database, keys=keys, gate=gate, clock=clock),
+        retention=RetentionBook(database=database, gate=gate, clock=clock, floor_days=183),
         audit_log=log,
         database=database,
         queue=queue,

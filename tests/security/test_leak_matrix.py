@@ -28,6 +28,7 @@ from domicile.adapters.db.transaction import Transaction
 from domicile.adapters.telemetry.logs import configure_logs
 from domicile.answers.events import AnswerRequest, Sources
 from domicile.domain.actions import Action
+from domicile.domain.holds import HoldKind
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Region, Role
 from domicile.policy.decision import DecisionPoint
@@ -44,7 +45,9 @@ TITLE, BODY, PATH, ASKED, SLUG = "Zephyrine", "quokkaberry", "zirconpath", "umbr
 OWN = "lanternwick"
 #: In the words of the document that are no secret, so that whoever may read it finds it, and a list of questions shows none.
 QUESTION = "What is bought for the board alone?"
-CANARIES = (TITLE, BODY, PATH, ASKED, SLUG, OWN)
+#: What acme's legal hold is for.
+MATTER = "nightjar-heath"
+CANARIES = (TITLE, BODY, PATH, ASKED, SLUG, OWN, MATTER)
 CALLERS = ("anonymous", "stranger", "colleague", "uncleared", "revoked", "auditor", "operator", "moved", "abroad")
 
 
@@ -57,6 +60,7 @@ class Scene:
     collection: UUID
     conversation: UUID
     job: UUID
+    hold: UUID
     spans: InMemorySpanExporter
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -69,6 +73,7 @@ class Scene:
             "job_id": str(self.job),
             "name": "app.js",
             "version": "1",
+            "hold_id": str(self.hold),
         }
 
     def client(self, who: str) -> AsyncClient:
@@ -95,7 +100,8 @@ async def _furnished(cell: MemoryCell, spans: InMemorySpanExporter) -> Scene:
     events = [event async for event in cell.answers.answer(ada, AnswerRequest(f"{ASKED} {BODY}?"))]
     conversation = next(event.conversation_id for event in events if isinstance(event, Sources))
     assert conversation is not None
-    scene = Scene(cell, document, where.id, conversation, await _job_of(cell, document), spans)
+    hold = await cell.holds.place(ada, HoldKind.SUBJECT, "somebody@acme.example", MATTER)
+    scene = Scene(cell, document, where.id, conversation, await _job_of(cell, document), hold.id, spans)
     await cell.policies.write(ada, f"// {OWN}\n", 0)
     acme = cell.people["ada"].tenant
     operator = cell.administration.operator_caller(acme)
@@ -145,6 +151,8 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
         "json": {"principal": "mia", "action": "document:read", "resource": f"document:{scene.document}"}
     },
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
+    ("POST", "/v1/holds"): lambda scene: {"json": {"kind": "document", "target": str(scene.document), "reference": "matter"}},
+    ("PUT", "/v1/retention"): lambda _: {"json": {"conversations": 36_500}},
     ("PUT", "/v1/policies"): lambda _: {"json": {"text": "", "expected_version": 0, "dry_run": True}},
     ("POST", "/login"): lambda _: {"data": {"login": "ada", "password": "wrong"}},
 }
@@ -180,6 +188,12 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/policies/versions"): (401, 200, 403, 403, 401, 200, 200, 421, 403),
     ("GET", "/v1/policies/versions/{version}"): (401, 404, 403, 403, 401, 200, 200, 421, 403),
     ("POST", "/v1/policies/explain"): (401, 404, 403, 403, 401, 200, 200, 421, 403),
+    ("GET", "/v1/holds"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
+    ("POST", "/v1/holds"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
+    ("DELETE", "/v1/holds/{hold_id}"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
+    ("GET", "/v1/retention"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
+    ("PUT", "/v1/retention"): (401, 200, 403, 403, 401, 403, 403, 421, 403),
+    ("GET", "/v1/retention/preview"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("GET", "/admin"): (401, 200, 403, 403, 401, 200, 200, 421, 403),
     ("GET", "/"): (401, 200, 200, 200, 401, 403, 403, 421, 403),
     ("POST", "/"): (401, 200, 200, 200, 401, 403, 403, 421, 403),
@@ -188,8 +202,8 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/documents/{document_id}"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
     ("POST", "/logout"): (401, 303, 303, 303, 401, 303, 303, 303, 303),
 }
-#: Whoever is in acme may see which collections it has, and its auditors which policies.
-SHOWN = {"colleague": {SLUG}, "uncleared": {SLUG}, "auditor": {OWN}, "operator": {OWN}}
+#: Whoever is in acme may see which collections it has, and its auditors which policies and holds.
+SHOWN = {"colleague": {SLUG}, "uncleared": {SLUG}, "auditor": {OWN, MATTER}, "operator": {OWN}}
 #: With these the id in the path belongs to the victim. (A version's number is counted within each tenant.)
 BY_ID = [key for key in EXPECTED if "{" in key[1] and "{version}" not in key[1]]
 
@@ -221,7 +235,7 @@ async def test_everybody_is_answered_what_they_should_be(scene: Scene, operation
     told = everything_told(answered)
     assert [word for word in CANARIES if word in told and word not in SHOWN.get(who, set())] == []
     if who in ("anonymous", "stranger", "revoked", "moved"):
-        assert [name for name in (scene.document, scene.job, scene.conversation) if str(name) in told] == []
+        assert [name for name in (scene.document, scene.job, scene.conversation, scene.hold) if str(name) in told] == []
 
 
 @pytest.mark.parametrize("operation", BY_ID, ids=" ".join)

@@ -125,8 +125,9 @@ class TenantFacts:
 
     def _caller(self, event: AuditEvent) -> Caller:
         method = AuthenticationMethod(event.method)
-        if method is AuthenticationMethod.OPERATOR:
-            return replace(Administration.operator_caller(self.tenant, event.time), access_region=event.access_region)
+        operator = Administration.operator_caller(self.tenant, event.time)
+        if event.principal_id == operator.principal.id:  # Also the cell itself, which does retention as a job.
+            return replace(operator, method=method, access_region=event.access_region)
         principal = self.principals.get(event.principal_id) if event.principal_id else None
         if principal is None:
             raise Unknown(Unreplayable.ACCOUNT_GONE)

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.holds import held
 from domicile.answers.history import ExchangeView, History
 from domicile.answers.ownership import owned_conversation, resource_of
 from domicile.audit.events import Outcome
@@ -62,7 +63,7 @@ class Conversations:
         return _view(conversation, title, tuple(await self._history.read(conversation)))
 
     async def delete(self, caller: Caller, conversation_id: UUID) -> None:
-        """Removes it, in one transaction with the audit event, and destroys its key. Raises like ``get``."""
+        """Removes it, in one transaction with the audit event, and destroys its key. Raises like ``get``, and ``LegalHold``."""
         action = Action.CONVERSATION_DELETE
         conversation, decision = await owned_conversation(self._gate, self._database, caller, conversation_id, action)
         event = self._gate.event(
@@ -74,9 +75,13 @@ class Conversations:
             bundle_digest=decision.bundle_digest,
         )
         async with self._database.writing() as unit:
-            await unit.conversations.delete(caller.tenant.id, conversation_id)
-            await unit.audit.append(event)
-            await unit.commit()
+            hold = (await unit.holds.on_conversations(caller.tenant.id, [conversation_id])).get(conversation_id)
+            if hold is None:
+                await unit.conversations.delete(caller.tenant.id, conversation_id)
+                await unit.audit.append(event)
+                await unit.commit()
+        if hold is not None:
+            raise await held(self._gate, caller, action, resource_of(conversation), decision, hold)
         await self._history.destroy_key(conversation)
 
 

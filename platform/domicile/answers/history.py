@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -98,8 +98,8 @@ class History:
         self._clock = clock
         self._region = region
 
-    async def begin(self, caller: Caller, question: str) -> Conversation:
-        """A new conversation of the caller's, durable, named after its first question."""
+    async def begin(self, caller: Caller, question: str, subjects: Set[bytes] = frozenset()) -> Conversation:
+        """A new conversation of the caller's, durable, named after its first question, and likely about those subjects."""
         tenant_id, now = caller.tenant.id, self._clock.now()
         id_, key_id = self._clock.new_id(), self._clock.new_id()
         (key,) = await self._keys.create(tenant_id, [key_id])
@@ -107,11 +107,17 @@ class History:
         conversation = Conversation(id_, tenant_id, caller.principal.id, key_id, title, now, now)
         async with self._database.writing() as unit:
             await unit.conversations.add(conversation)
+            await unit.subjects.add_to_conversation(conversation.id, subjects)
             await unit.commit()
         return conversation
 
-    async def add(self, conversation: Conversation, exchange_id: UUID, body: ExchangeBody) -> None:
-        """Append the exchange, durably. Raises ``DecryptionFailed`` if the conversation was deleted in the meantime."""
+    async def add(
+        self, conversation: Conversation, exchange_id: UUID, body: ExchangeBody, subjects: Set[bytes] = frozenset()
+    ) -> None:
+        """Append the exchange, durably, and with it whom the documents were about that its answer was made from.
+
+        Raises ``DecryptionFailed`` if the conversation was deleted in the meantime.
+        """
         key = await self._keys.open(conversation.tenant_id, conversation.data_key_id)
         for attempt in range(_TRIES):
             try:
@@ -122,6 +128,7 @@ class History:
                     await unit.conversations.add_exchange(
                         Exchange(exchange_id, conversation.id, ordinal, envelope, self._clock.now())
                     )
+                    await unit.subjects.add_to_conversation(conversation.id, subjects)
                     await unit.commit()
             except AlreadyExists:
                 if attempt == _TRIES - 1:

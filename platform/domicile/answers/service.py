@@ -51,6 +51,7 @@ class _Opened:
     audit_id: UUID
     found: Found
     passages: tuple[Passage, ...]
+    subjects: frozenset[bytes]
     turns: tuple[Turn, ...]
     conversation: Conversation | None
     policies: Sequence[str]
@@ -147,12 +148,22 @@ class Answers:
         try:
             passages = await self._retriever.release(caller, found)  # (4)
             turns = await self._turns(conversation)
+            subjects = await self._subjects(caller, passages) if request.remember else frozenset[bytes]()
             if conversation is None and request.remember:
-                conversation = await self._history.begin(caller, request.question)
+                conversation = await self._history.begin(caller, request.question, subjects)
         except DomicileError as error:
             await self._failed(caller, found, answer_id, error)
             raise
-        return _Opened(answer_id, audit_id, found, tuple(passages), turns, conversation, sorted(policies), transfer)
+        return _Opened(answer_id, audit_id, found, tuple(passages), subjects, turns, conversation, sorted(policies), transfer)
+
+    async def _subjects(self, caller: Caller, passages: Sequence[Passage]) -> frozenset[bytes]:
+        """Whom the answer is likely about. Read now: a document may be gone by the time the answer is kept."""
+        documents = list({each.attributes.document_id for each in passages})
+        if not documents:
+            return frozenset()
+        async with self._database.reading() as unit:
+            about = await unit.subjects.of_documents(caller.tenant.id, documents)
+        return frozenset[bytes]().union(*about.values())
 
     async def _conversation(self, caller: Caller, request: AnswerRequest) -> Conversation | None:
         if request.conversation_id is None:
@@ -254,7 +265,7 @@ class Answers:
             receipt=transcript.receipt,
         )
         # A task of its own: whoever went away has cancelled this one, and may go on cancelling what it waits for.
-        keeping = asyncio.create_task(self._history.add(opened.conversation, opened.answer_id, body))
+        keeping = asyncio.create_task(self._history.add(opened.conversation, opened.answer_id, body, opened.subjects))
         self._keeping.add(keeping)
         keeping.add_done_callback(self._keeping.discard)
         await asyncio.shield(keeping)

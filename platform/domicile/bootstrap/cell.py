@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -55,6 +55,7 @@ from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
 from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
+from domicile.bootstrap.retention import retention_book, retention_run
 from domicile.bootstrap.stores import blob_store, check_jobs, database, database_access, key_store, point_store, sealed_index
 from domicile.bootstrap.tls import tls_towards
 from domicile.config import Settings
@@ -64,8 +65,12 @@ from domicile.ingestion.drafts import IntakeLimits
 from domicile.ingestion.intake import Intake
 from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
+from domicile.ingestion.removal import Leftovers
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.retention import RetentionBook
+from domicile.lifecycle.retention_run import RetentionRun
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.key_store import KeyStore
 from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
@@ -103,6 +108,8 @@ class Cell:
     library: Library
     answers: Answers
     conversations: Conversations
+    holds: LegalHolds
+    retention: RetentionBook
     health: Health
 
 
@@ -131,6 +138,7 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         if run_jobs:
             await cell.intake.resume()
             _in_background(stack, _kept_swept(pipeline))
+            _in_background(stack, _kept_in_bounds(_retention(base)))
         yield cell
 
 
@@ -291,6 +299,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         library=Library(database=store, blobs=blobs, keys=keys, gate=gate, clock=clock),
         answers=answers,
         conversations=Conversations(database=store, history=history, gate=gate),
+        holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
+        retention=retention_book(settings, store, gate, clock),
         health=Health(
             {
                 "database": store.ping,
@@ -338,4 +348,22 @@ async def _kept_swept(pipeline: Pipeline) -> None:
             await pipeline.sweep()
         except DomicileError as error:
             structlog.get_logger().warning("sweep failed", error=error.slug)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def _retention(base: _Base) -> RetentionRun:
+    stores = base.stores
+    leftovers = Leftovers(keys=stores.keys, index=stores.index, blobs=stores.blobs)
+    return retention_run(stores.database, stores.keys, base.gate, base.clock, leftovers.discard)
+
+
+async def _kept_in_bounds(retention: RetentionRun) -> None:
+    """Remove what has been kept long enough, now and every day. Failing that is no reason not to serve."""
+    while True:
+        try:
+            async with aclosing(retention.run_all()) as reports:
+                async for report in reports:
+                    structlog.get_logger().info("retention was carried out", count=report.removed.total())
+        except DomicileError as error:
+            structlog.get_logger().warning("retention failed", error=error.slug)
         await asyncio.sleep(_SWEEP_SECONDS)

@@ -25,18 +25,23 @@ from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.file_provider import FileKeyProvider
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
 from domicile.bootstrap.residency import cell_region, component_regions, inventory
+from domicile.bootstrap.retention import retention_book, retention_run
 from domicile.bootstrap.signing import required_signers
 from domicile.bootstrap.stores import check_jobs, database, database_access, is_embedded, key_store, key_store_access
 from domicile.config import Settings, load_settings, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
+from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.retention import RetentionBook
+from domicile.lifecycle.retention_run import RetentionRun, left_to_the_sweep
 from domicile.policy.decision import DecisionPoint
 
 
@@ -50,6 +55,9 @@ class Office:
     transfers: TransferRegister
     explanations: Explanations
     replay: Replay
+    holds: LegalHolds
+    retention: RetentionBook
+    retention_run: RetentionRun
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -82,6 +90,8 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
     store = database(settings, outbound)
     log = SqlAuditLog(store)
     hasher = Argon2Hasher()
+    providers, key_rows = key_providers(settings, outbound), key_store(settings, outbound)
+    keys = StoredKeyRing(store=key_rows, providers=providers, region=cell_region(settings), clock=clock)
     try:
         await store.ping()
         in_force = PoliciesInForce(decisions)
@@ -98,10 +108,17 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             transfers=transfers,
             explanations=Explanations(database=store, gate=gate),
             replay=Replay(database=store, log=log, gate=gate),
+            holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
+            retention=retention_book(settings, store, gate, clock),
+            retention_run=retention_run(store, keys, gate, clock, left_to_the_sweep),
             region=cell_region(settings),
         )
         await EgressLedger(PROCESS_GUARD, gate).flush()
     finally:
+        await keys.close()
+        await key_rows.close()
+        for provider in providers.values():
+            await provider.close()
         await log.close()
         await hasher.close()
         await store.close()

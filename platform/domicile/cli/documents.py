@@ -63,6 +63,10 @@ def ingest(
     ] = None,
     valid_from: Annotated[str | None, typer.Option(help="First day on which they may be read (ISO 8601).")] = None,
     valid_until: Annotated[str | None, typer.Option(help="Last day on which they may be read (ISO 8601).")] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(help="Whom they are about, by an identifier of your own such as a personnel number; repeatable."),
+    ] = None,
     create: Annotated[bool, typer.Option("--create", help="Make the collection if there is none of that name.")] = False,
     url: Url = None,
     as_json: AsJson = False,
@@ -82,6 +86,7 @@ def ingest(
         "personal_data": None if personal_data is None else str(personal_data).lower(),
         "valid_from": valid_from,
         "valid_until": valid_until,
+        "subject": subject,
     }
     with connect(url) as http:
         _check_tenant(http, tenant)

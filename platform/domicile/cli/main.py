@@ -14,10 +14,12 @@ from domicile.cli import (
     demo,
     doctor,
     documents,
+    holds,
     keys,
     people,
     policy,
     receipt,
+    retention,
     serve,
     tenant_policy,
     transfers,
@@ -56,6 +58,8 @@ policy.app.command("set")(tenant_policy.set_policies)
 policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(keys.app, name="key")
+app.add_typer(holds.app, name="hold")
+app.add_typer(retention.app, name="retention")
 
 
 @app.command("version")

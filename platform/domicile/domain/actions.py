@@ -30,4 +30,9 @@ class Action(StrEnum):
     TENANT_CREATE = "tenant:create"  # the operator, on the machine itself
     RESIDENCY_READ = "residency:read"  # see where the cell's components are
     TRANSFER_READ = "transfer:read"  # see what flowed to other regions, and on which basis
+    HOLD_READ = "hold:read"  # see what legal holds keep
+    HOLD_WRITE = "hold:write"  # place and release legal holds
+    RETENTION_READ = "retention:read"  # see how long things are kept, and what would go now
+    RETENTION_WRITE = "retention:write"
+    RETENTION_RUN = "retention:run"  # the cell itself: remove what has been kept long enough
     ENDPOINT_USE = "endpoint:use"  # let data flow to a component in a region

@@ -107,6 +107,20 @@ class Document:
         return self.attributes.document_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovedDocument:
+    """What was taken away with a document: all its ``versions``, those included that were still to be published, and keys.
+
+    ``abandoned`` are the latter.
+    """
+
+    attributes: DocumentAttributes
+    published_at: datetime
+    abandoned: tuple[UUID, ...]
+    versions: tuple[UUID, ...]
+    data_keys: tuple[UUID, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document's extracted text, cut at the embedding model's own token limit.
@@ -182,6 +196,8 @@ class JobItem:
     stage: Stage = Stage.STORED
     failure: str | None = None
     failure_detail: str | None = None
+    #: Digests of the data subjects that the version is about; None keeps those of the version before.
+    subjects: frozenset[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

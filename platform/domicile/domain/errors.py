@@ -131,6 +131,26 @@ class KeysInUse(CallerError):
     hint = "Run 'domicile key rotate' to its end first."
 
 
+class LegalHold(CallerError):
+    """What was to end is needed for a legal matter. Which one is told only to those who may read holds."""
+
+    slug = "legal-hold"
+    title = "A legal hold keeps this"
+    hint = "It can be changed or removed once the hold is released; ask your tenant administrator."
+
+
+class AuditFloor(CallerError):
+    slug = "audit-floor"
+    title = "The audit log is kept longer than that"
+    hint = "Give more days; the operator sets the least (DOMICILE_AUDIT_RETENTION_FLOOR_DAYS)."
+
+
+class RunUnderWay(CallerError):
+    slug = "run-under-way"
+    title = "Retention is being carried out already"
+    hint = "Wait until that run is done."
+
+
 # --- The caller may not -----------------------------------------------------------------------------------------------
 class Refused(DomicileError):
     """Policy, authentication or tenancy says no. Nothing was released."""

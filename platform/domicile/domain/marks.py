@@ -91,6 +91,8 @@ class Marking:
     labels: frozenset[str] | None = None
     personal_data: bool | None = None
     validity: Validity | None = None
+    #: Identifiers of the data subjects that they are about: no mark, since policy never sees them.
+    subjects: tuple[str, ...] | None = None
 
 
 NOTHING_SAID = Marking()

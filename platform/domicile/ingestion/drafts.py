@@ -66,8 +66,13 @@ class Draft:
     def fail(self, error: CallerError | Forbidden) -> None:
         self.state, self.error = ItemState.FAILED, error
 
-    def compare(self, published: Document | None, known: Known, placement: Placement) -> DocumentAttributes:
-        """Its attributes; the state turns to unchanged if just this is published already, and to failed if they are unclear."""
+    def compare(
+        self, published: Document | None, known: Known, placement: Placement, subjects: frozenset[bytes]
+    ) -> DocumentAttributes:
+        """Its attributes; the state turns to unchanged if just this is published already, and to failed if they are unclear.
+
+        ``subjects`` are those of what is published.
+        """
         try:
             attributes = placement.attributes(self.document_id, known)
         except AlreadyExists as error:
@@ -77,6 +82,7 @@ class Draft:
             self.state is ItemState.PENDING
             and published is not None
             and is_published(published, attributes, self.content_digest)
+            and placement.subjects in (None, subjects)
         ):
             self.state = ItemState.UNCHANGED
         return attributes

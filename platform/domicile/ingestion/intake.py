@@ -20,6 +20,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from domicile.access.gate import Gate
+from domicile.access.holds import held
 from domicile.access.naming import group_ids, owner_id
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -27,6 +28,7 @@ from domicile.domain.documents import Collection, Document, DocumentAttributes, 
 from domicile.domain.errors import Forbidden, NotFound, RegionRefused
 from domicile.domain.marks import NOTHING_SAID, Marking
 from domicile.domain.principals import Caller
+from domicile.domain.subjects import identifiers, subject_digest
 from domicile.domain.values import Region
 from domicile.ingestion.drafts import Draft, IntakeLimits, Upload, draft_all
 from domicile.ingestion.placement import Placement
@@ -90,8 +92,8 @@ class Intake:
         self._limits.check_request(uploads)
         collection = await self._collection(caller, collection_id)
         decision = await self._decide(caller, collection, region)  # (1)
-        placement = await self._placement(caller, collection, marking)
         digest_key = await self._keys.digest_key(caller.tenant.id)
+        placement = await self._placement(caller, collection, marking, digest_key)
         drafts = await asyncio.to_thread(draft_all, uploads, collection, digest_key, self._limits)
         placed = await self._placed(caller, placement, drafts)
         if reject_single and len(drafts) == 1 and drafts[0].error:
@@ -134,7 +136,7 @@ class Intake:
             await unit.audit.append(event)
             await unit.commit()
 
-    async def _placement(self, caller: Caller, collection: Collection, marking: Marking) -> Placement:
+    async def _placement(self, caller: Caller, collection: Collection, marking: Marking, digest_key: bytes) -> Placement:
         async with self._database.reading() as unit:
             groups = None if marking.groups is None else await group_ids(unit, caller.tenant.id, marking.groups)
             owner = None if marking.owner is None else await owner_id(unit, caller.tenant.id, marking.owner)
@@ -147,16 +149,18 @@ class Intake:
             labels=marking.labels,
             personal_data=marking.personal_data,
             validity=marking.validity,
+            subjects=None if marking.subjects is None else _digests(digest_key, marking.subjects),
         )
 
     async def _placed(self, caller: Caller, placement: Placement, drafts: Sequence[Draft]) -> Placed:
         """Each draft with the attributes that it is to have; what may not be, or is there already, is settled by now."""
         async with self._database.reading() as unit:
-            published, known = await _versions(unit, caller.tenant.id, [draft.document_id for draft in drafts])
-        placed = [
-            (draft, draft.compare(published.get(draft.document_id), known[draft.document_id], placement)) for draft in drafts
-        ]
+            ids = [draft.document_id for draft in drafts]
+            published, known = await _versions(unit, caller.tenant.id, ids)
+            about = await unit.subjects.of_documents(caller.tenant.id, ids)
+        placed = [(draft, _compared(draft, published, known, placement, about)) for draft in drafts]
         await self._decide_each(caller, placed, known)  # (1)
+        await self._keep_held(caller, placed)
         return placed
 
     async def _accept(self, caller: Caller, decision: Decision, placement: Placement, placed: Placed) -> Job:
@@ -173,7 +177,7 @@ class Intake:
 
     async def _spooled(self, caller: Caller, placement: Placement, placed: Placed, spool: Spool) -> Job:
         job_id = self._clock.new_id()
-        items = await spool.take(job_id, placed)
+        items = await spool.take(job_id, placed, placement.subjects)
         pending = any(item.state is ItemState.PENDING for item in items)
         return Job(
             id=job_id,
@@ -197,6 +201,16 @@ class Intake:
             refused = await self._is_refused(caller, Action.DOCUMENT_CREATE, [attributes, *before])
             if refused or await self._is_refused(caller, Action.DOCUMENT_DELETE, _taken_over(attributes, before)):
                 draft.fail(Forbidden("This document may not be brought in with these marks.", hint=_MARKS_HINT))
+
+    async def _keep_held(self, caller: Caller, placed: Placed) -> None:
+        """Fails new versions of what a legal hold keeps, now rather than when they would be published, which looks again."""
+        news = [(draft, attributes) for draft, attributes in placed if draft.state is ItemState.PENDING]
+        async with self._database.reading() as unit:
+            kept = await unit.holds.on_documents(caller.tenant.id, [draft.document_id for draft, _ in news])
+        for draft, attributes in news:
+            if hold := kept.get(draft.document_id):
+                (decision,) = self._gate.decide_each(caller, Action.DOCUMENT_CREATE, [attributes])
+                draft.fail(await held(self._gate, caller, Action.DOCUMENT_CREATE, attributes, decision, hold))
 
     async def _is_refused(self, caller: Caller, action: Action, resources: Sequence[DocumentAttributes]) -> bool:
         """Whether that is refused on any of them, which is then recorded."""
@@ -225,6 +239,21 @@ class Intake:
             await unit.audit.append(event)
             await unit.commit()
         return job
+
+
+def _digests(digest_key: bytes, subjects: Sequence[str]) -> frozenset[bytes]:
+    return frozenset(subject_digest(digest_key, each) for each in identifiers(subjects))
+
+
+def _compared(
+    draft: Draft,
+    published: Mapping[UUID, Document],
+    known: Mapping[UUID, set[DocumentAttributes]],
+    placement: Placement,
+    about: Mapping[UUID, frozenset[bytes]],
+) -> DocumentAttributes:
+    id_ = draft.document_id
+    return draft.compare(published.get(id_), known[id_], placement, about[id_])
 
 
 def _taken_over(attributes: DocumentAttributes, before: Set[DocumentAttributes]) -> Sequence[DocumentAttributes]:

@@ -137,11 +137,15 @@ class Pipeline:
         """The pending items that are still news."""
         pending = _pending(job)
         async with self._stores.database.reading() as unit:
-            published = await unit.documents.many([item.document_id for item in pending], job.tenant_id)
+            ids = [item.document_id for item in pending]
+            published = await unit.documents.many(ids, job.tenant_id)
+            about = await unit.subjects.of_documents(job.tenant_id, ids)
         known = [
             item
             for item in pending
-            if (current := published.get(item.document_id)) and is_published(current, item.attributes, item.content_digest)
+            if (current := published.get(item.document_id))
+            and is_published(current, item.attributes, item.content_digest)
+            and item.subjects in (None, about[item.document_id])
         ]
         for item in known:
             await self._publisher.leave(item)

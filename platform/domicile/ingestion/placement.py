@@ -30,6 +30,8 @@ class Placement:
     labels: frozenset[str] | None = None
     personal_data: bool | None = None
     validity: Validity | None = None
+    #: Digests; no mark, so nothing is inherited: at its publication a version keeps those of the one that it replaces.
+    subjects: frozenset[bytes] | None = None
 
     @property
     def inherits(self) -> bool:

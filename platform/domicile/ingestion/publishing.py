@@ -6,20 +6,23 @@ Obligations, labelled where they are met:
 2. One transaction makes the versions visible, finishes their items and records the events.
 3. What a version replaced is removed after that, never before. If it does not come to that, the sweep does it.
 4. What is published is decided once more, in the same transaction.
-5. Only what is pending is settled or published: an item may have been settled by a withdrawal, or by another run of the job.
+5. A document that a legal hold keeps gets no new version, which would end the content of the one before.
+6. Only what is pending is settled or published: an item may have been settled by a withdrawal, or by another run of the job.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from domicile.access.gate import Gate
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.crypto.context import Part
 from domicile.domain.actions import Action
 from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem
-from domicile.domain.errors import DocumentWithdrawn, DomicileError, Forbidden
+from domicile.domain.errors import DocumentWithdrawn, DomicileError, Forbidden, LegalHold
+from domicile.domain.holds import Hold
 from domicile.domain.principals import AuthenticationMethod
 from domicile.ingestion.authority import decisions
 from domicile.ingestion.flow import all_of
@@ -66,7 +69,7 @@ class Publisher:
         async with self._database.writing() as unit:
             if await _is_current(unit, item):
                 return
-            await unit.jobs.finish(item.id, ItemState.UNCHANGED)  # (5)
+            await unit.jobs.finish(item.id, ItemState.UNCHANGED)  # (6)
             await unit.commit()
         await self._remove([item])
 
@@ -91,7 +94,7 @@ class Publisher:
         async with self._database.writing() as unit:
             if await _is_current(unit, item):
                 return
-            if await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error)):  # (5)
+            if await unit.jobs.finish(item.id, ItemState.FAILED, failure=error.slug, failure_detail=str(error)):  # (6)
                 await unit.audit.append(self._event(job, item, Outcome.FAILED, reason=error.slug))
                 await unit.commit()
         await self._remove([item])
@@ -119,12 +122,18 @@ class Publisher:
         replaced: list[tuple[JobItem, DocumentVersion]] = []
         refused: list[JobItem] = []
         async with self._database.writing() as unit:  # (2)
+            held = await unit.holds.on_documents(job.tenant_id, [document.item.document_id for document in done])
             for document, decision in zip(done, await self._decisions(unit, job, done), strict=True):
                 if not decision.allowed:  # (4)
                     await self._refuse(unit, job, document.item, decision)
                     refused.append(document.item)
-                elif await unit.jobs.finish(document.item.id, ItemState.ADDED):  # (5)
+                elif document.item.document_id in held and not await _is_current(unit, document.item):  # (5)
+                    await self._keep(unit, job, document.item, decision, held[document.item.document_id])
+                    refused.append(document.item)
+                elif await unit.jobs.finish(document.item.id, ItemState.ADDED):  # (6)
                     version = await unit.documents.publish(self._document(document))
+                    if document.item.subjects is not None:
+                        await unit.subjects.set_of_document(document.item.document_id, document.item.subjects)
                     if version is not None:
                         replaced.append((document.item, version))
                     await unit.audit.append(self._event(job, document.item, Outcome.PERMITTED, decision))
@@ -139,8 +148,13 @@ class Publisher:
         return await decisions(self._gate, unit, job, [document.item for document in done])
 
     async def _refuse(self, unit: UnitOfWork, job: Job, item: JobItem, decision: Decision) -> None:
-        if await unit.jobs.finish(item.id, ItemState.FAILED, failure=Forbidden.slug, failure_detail=Forbidden.title):  # (5)
+        if await unit.jobs.finish(item.id, ItemState.FAILED, failure=Forbidden.slug, failure_detail=Forbidden.title):  # (6)
             await unit.audit.append(self._event(job, item, Outcome.DENIED, decision, Forbidden.slug))
+
+    async def _keep(self, unit: UnitOfWork, job: Job, item: JobItem, decision: Decision, hold: Hold) -> None:
+        if await unit.jobs.finish(item.id, ItemState.FAILED, failure=LegalHold.slug, failure_detail=LegalHold.title):  # (6)
+            event = self._event(job, item, Outcome.FAILED, decision, LegalHold.slug)
+            await unit.audit.append(replace(event, detail=(*event.detail, ("hold", str(hold.id)))))
 
     async def _remove(self, items: Sequence[JobItem]) -> None:
         await self._index.delete_versions([item.version_id for item in items])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from domicile.crypto.context import Part
@@ -33,15 +34,17 @@ class Spool:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._written: list[str] = []
 
-    async def take(self, job_id: UUID, drafts: Sequence[tuple[Draft, DocumentAttributes]]) -> tuple[JobItem, ...]:
-        """The job's items, once all their originals are stored."""
+    async def take(
+        self, job_id: UUID, drafts: Sequence[tuple[Draft, DocumentAttributes]], subjects: frozenset[bytes] | None = None
+    ) -> tuple[JobItem, ...]:
+        """The job's items, once all their originals are stored; those that are new are about these ``subjects``."""
         keys = await self._keys_for([draft for draft, _ in drafts])
         items = tuple(
             self._item(job_id, number, *each, key) for number, (each, key) in enumerate(zip(drafts, keys, strict=True))
         )
         pending = [each for each in zip(items, drafts, keys, strict=True) if _is_new(each[1][0])]
         await all_of(self._write(item, draft, key) for item, (draft, _), key in pending)
-        return items
+        return tuple(replace(item, subjects=subjects if item.state is ItemState.PENDING else None) for item in items)
 
     async def discard(self) -> None:
         """Remove what was written. What cannot be removed now belongs to no version, so the next sweep finds it."""

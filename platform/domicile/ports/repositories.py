@@ -6,7 +6,8 @@ Every read of tenant data takes the tenant's id or a scope: there is no way to a
 from __future__ import annotations
 
 from collections.abc import Collection as Collected
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -16,8 +17,10 @@ from uuid import UUID
 from domicile.audit.events import AuditEvent
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.holds import Hold
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
+from domicile.domain.retention import Due, DueCount, RetentionRule
 from domicile.domain.transfers import TransferFilter, TransferRecord
 from domicile.domain.values import Region
 from domicile.policy.scope import RetrievalScope
@@ -158,6 +161,28 @@ class DocumentRepository(Protocol):
         ...
 
 
+class SubjectRepository(Protocol):
+    """Whom documents and conversations are about, by the digests of ``domain/subjects.py``."""
+
+    async def of_documents(self, tenant_id: UUID, document_ids: Sequence[UUID]) -> dict[UUID, frozenset[bytes]]:
+        """The subjects of each of those documents; none for one that is not published in that tenant."""
+        ...
+
+    async def documents_of(self, tenant_id: UUID, subject: bytes) -> Sequence[UUID]:
+        """Every document about that subject, those included of which a version about it is still to be published."""
+        ...
+
+    async def conversations_of(self, tenant_id: UUID, subject: bytes) -> Sequence[UUID]: ...
+
+    async def set_of_document(self, document_id: UUID, subjects: Set[bytes]) -> None:
+        """Whom a published document is about from now on, and nobody else."""
+        ...
+
+    async def add_to_conversation(self, conversation_id: UUID, subjects: Set[bytes]) -> None:
+        """Raises ``AlreadyExists`` if another unit adds one of them at the same time."""
+        ...
+
+
 class JobRepository(Protocol):
     async def turn_to_add(self, collection_id: UUID) -> None:
         """Wait for other units that add jobs to the collection, and keep later ones waiting until this one ends.
@@ -240,8 +265,11 @@ class ConversationRepository(Protocol):
 
     async def exchanges(self, conversation_id: UUID) -> Sequence[Exchange]: ...
 
-    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> None:
-        """With its exchanges; orders the destruction of its data key."""
+    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
+        """With its exchanges; orders the destruction of its data key. Gives what was removed.
+
+        Raises ``NotFound``, also when it belongs to another tenant.
+        """
         ...
 
 
@@ -252,6 +280,79 @@ class IdempotentReply:
     request_digest: bytes
     status: int
     body: bytes
+
+
+class HoldRepository(Protocol):
+    """Legal holds. What ends content asks ``on_documents`` or ``on_conversations`` in the unit in which it ends it."""
+
+    async def place(self, hold: Hold) -> None:
+        """First waits for every unit that has asked what is held in that tenant; later ones wait until this one ends.
+
+        Of a hold and a deletion at the same moment one then sees the other. So look after this, and not before, whether what
+        is to be held is there.
+        """
+        ...
+
+    async def release(self, tenant_id: UUID, hold_id: UUID, by: UUID, at: datetime) -> Hold:
+        """The hold as it was placed; raises ``NotFound`` if there is none, or if it was released before."""
+        ...
+
+    async def list(
+        self, tenant_id: UUID, *, released: bool = False, after: UUID | None = None, limit: int = 100
+    ) -> Sequence[Hold]:
+        """The newest first, from before the cursor; those that were released only if asked for."""
+        ...
+
+    async def on_documents(self, tenant_id: UUID, document_ids: Sequence[UUID]) -> dict[UUID, Hold]:
+        """Which of those published documents are held, and by which hold (of several the oldest).
+
+        In a unit that writes, no hold is placed from here until the unit ends.
+        """
+        ...
+
+    async def on_conversations(self, tenant_id: UUID, conversation_ids: Sequence[UUID]) -> dict[UUID, Hold]:
+        """The same of conversations."""
+        ...
+
+
+class RetentionRepository(Protocol):
+    """Rules, and what they say may go. ``rules`` are the most specific first, as ``rules`` gives them."""
+
+    async def rules(self, tenant_id: UUID) -> Sequence[RetentionRule]: ...
+
+    async def set_rules(self, tenant_id: UUID, rules: Sequence[RetentionRule]) -> None:
+        """These and no others from now on. Raises ``NotFound`` for a collection that is not the tenant's."""
+        ...
+
+    async def due_documents(
+        self,
+        tenant_id: UUID,
+        rules: Sequence[RetentionRule],
+        now: datetime,
+        *,
+        only: UUID | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+    ) -> Sequence[Due]:
+        """Documents that have been kept long enough and that no legal hold keeps, by id, after the cursor."""
+        ...
+
+    async def due_conversations(
+        self,
+        tenant_id: UUID,
+        rules: Sequence[RetentionRule],
+        now: datetime,
+        *,
+        only: UUID | None = None,
+        after: UUID | None = None,
+        limit: int = 100,
+    ) -> Sequence[Due]:
+        """The same of conversations."""
+        ...
+
+    async def counts(self, tenant_id: UUID, rules: Sequence[RetentionRule], now: datetime) -> Mapping[str, DueCount]:
+        """Of each rule on documents or conversations, by its name, how many may go, and how many are held."""
+        ...
 
 
 class IdempotencyRepository(Protocol):
@@ -313,12 +414,15 @@ class UnitOfWork(Protocol):
     credentials: CredentialRepository
     collections: CollectionRepository
     documents: DocumentRepository
+    subjects: SubjectRepository
     jobs: JobRepository
     doomed_keys: DoomedKeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
     transfers: TransferRepository
+    holds: HoldRepository
+    retention: RetentionRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...
@@ -339,6 +443,10 @@ class Database(Protocol):
 
     def writing(self) -> UnitOfWork:
         """A transaction that may write. Writers of one embedded database queue in the order they came."""
+        ...
+
+    def alone(self, work: str) -> AbstractAsyncContextManager[bool]:
+        """Whether nobody else who shares this database does that work, and nobody begins to until the block ends."""
         ...
 
     async def ping(self) -> None:

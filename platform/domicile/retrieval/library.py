@@ -38,7 +38,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class DocumentView:
     """A document as its readers see it. ``groups`` holds slugs, ``size_bytes`` is the original's; ``created_at`` is the current
-    version's, and ``version_id`` names it."""
+    version's, and ``version_id`` names it. ``subjects`` counts the people whom it is about: who they are is told to nobody."""
 
     id: UUID
     collection_id: UUID
@@ -49,6 +49,7 @@ class DocumentView:
     groups: tuple[str, ...]
     size_bytes: int
     created_at: datetime
+    subjects: int = 0
 
     @property
     def classification(self) -> Classification:
@@ -254,6 +255,7 @@ class Library:
         keys = await self._keys.open_many(caller.tenant.id, key_ids)
         async with self._database.reading() as unit:
             groups = await _group_slugs(unit, caller.tenant.id, documents)
+            subjects = await unit.subjects.of_documents(caller.tenant.id, [document.id for document in documents])
         return [
             DocumentView(
                 id=document.id,
@@ -265,6 +267,7 @@ class Library:
                 groups=tuple(sorted(groups[each] for each in document.attributes.groups)),
                 size_bytes=document.version.size_bytes,
                 created_at=document.version.created_at,
+                subjects=len(subjects[document.id]),
             )
             for document in documents
         ]

@@ -21,12 +21,14 @@ from domicile.web.api import (
     conversations,
     documents,
     explanations,
+    holds,
     jobs,
     me,
     operations,
     policies,
     receipts,
     residency,
+    retention,
     search,
     transfers,
 )
@@ -70,6 +72,12 @@ _API: tuple[ControllerRouterHandler, ...] = (
     policies.get_policy_version,
     transfers.list_transfers,
     explanations.explain,
+    holds.list_holds,
+    holds.place_hold,
+    holds.release_hold,
+    retention.get_retention,
+    retention.put_retention,
+    retention.preview_retention,
 )
 _OPERATIONS: tuple[ControllerRouterHandler, ...] = (operations.live, operations.ready, operations.metrics)
 _PAGES: tuple[ControllerRouterHandler, ...] = (

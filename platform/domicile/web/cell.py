@@ -19,6 +19,8 @@ from domicile.domain.values import Region
 from domicile.ingestion.intake import Intake
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.retention import RetentionBook
 from domicile.ports.repositories import Database
 from domicile.ports.telemetry import Telemetry
 from domicile.retrieval.library import Library
@@ -89,6 +91,10 @@ class ServedCell(Protocol):
     def signposts(self) -> Signposts: ...
     @property
     def transfers(self) -> TransferRegister: ...
+    @property
+    def holds(self) -> LegalHolds: ...
+    @property
+    def retention(self) -> RetentionBook: ...
     @property
     def database(self) -> Database: ...
 

@@ -132,6 +132,7 @@ class DocumentOut(msgspec.Struct):
     valid_until: Annotated[datetime | None, Meta(description=_UNTIL)]
     size_bytes: int
     created_at: datetime
+    subjects: Annotated[int, Meta(description="How many people it is about, as far as that was said")]
 
 
 class DocumentsOut(msgspec.Struct):
@@ -276,6 +277,7 @@ def document_out(view: DocumentView) -> DocumentOut:
         valid_until=view.marks.validity.ends,
         size_bytes=view.size_bytes,
         created_at=view.created_at,
+        subjects=view.subjects,
     )
 
 

@@ -18,13 +18,14 @@ from domicile.access.recorded import Unreplayable
 from domicile.access.replay import Batch, Change, Period, Replay
 from domicile.adapters.db.schema import api_keys, documents, principals
 from domicile.answers.events import AnswerRequest
-from domicile.audit.events import AuditEvent
+from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import AuditUnavailable, Forbidden
-from domicile.domain.principals import Caller
+from domicile.domain.principals import AuthenticationMethod, Caller
 from domicile.domain.values import Classification
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
+from domicile.policy.request import TenantResource
 
 #: A candidate that closes what is internal to everybody but the administrator.
 CLOSED = """
@@ -113,6 +114,21 @@ async def test_the_policies_in_force_change_nothing(cell: MemoryCell) -> None:
     )
     assert (total.changes, total.drifted, set(total.skipped)) == ([], 0, {Unreplayable.NO_DECISION})
     assert total.replayed >= 30
+
+
+async def test_what_the_cell_itself_did_by_its_schedule_is_decided_again(cell: MemoryCell) -> None:
+    """It is nobody's account, and as a job no command of the operator's; a candidate that stops it says so."""
+    gate, acting = cell.search._gate, replace(operator(cell), method=AuthenticationMethod.JOB)
+    tenant = TenantResource(acting.tenant.id)
+    decision = await gate.require(acting, Action.RETENTION_RUN, tenant)
+    await gate.record(acting, Action.RETENTION_RUN, tenant, Outcome.PERMITTED, decision)
+    stopped = """
+        @id("keep") @reason("We keep it.")
+        forbid (principal, action == Action::"retention:run", resource) when { context.method == "job" };
+    """
+    total = await replayed(cell, candidate(stopped), callers=[operator(cell)])
+    assert [each.action for each in total.changes] == ["retention:run"]
+    assert Unreplayable.ACCOUNT_GONE not in total.skipped
 
 
 async def test_every_decision_that_would_change_is_listed(cell: MemoryCell) -> None:

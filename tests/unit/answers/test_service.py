@@ -7,6 +7,7 @@ from contextlib import aclosing
 from uuid import UUID
 
 import pytest
+from tests.fakes import people
 from tests.fakes.generator import ScriptedGenerator
 from tests.fakes.people import ELSEWHERE, uid
 from tests.fakes.reading import ACME, BEN, HANDBOOK, ReadingCell, as_caller
@@ -47,6 +48,28 @@ async def conversation_id(cell: ReadingCell) -> UUID:
     assert isinstance(sources, Sources)
     assert sources.conversation_id is not None
     return sources.conversation_id
+
+
+async def test_a_conversation_is_about_whom_its_documents_are_about(asked: ReadingCell) -> None:
+    """All whose passages were released for any of its answers; also when it broke off, or the document is gone by then."""
+    ada, ben = b"a" * 32, b"b" * 32
+    await _about(asked, "travel", ada)
+    conversation = await conversation_id(asked)
+    await asked.publish("trains", "Travel time by train is recorded by the conductor.")
+    await _about(asked, "trains", ben)
+    with pytest.raises(ModelStreamBroken):
+        await answer(asked, ScriptedGenerator(failure=ModelStreamBroken()), conversation_id=conversation)
+    async with asked.database.reading() as unit:
+        assert await unit.subjects.conversations_of(ACME.id, ada) == [conversation]
+        assert await unit.subjects.conversations_of(ACME.id, ben) == [conversation]
+        assert await unit.subjects.conversations_of(uid("another"), ada) == []
+
+
+async def _about(cell: ReadingCell, name: str, subject: bytes) -> None:
+    document = people.document(name, ACME, in_collection=HANDBOOK).document_id
+    async with cell.database.writing() as unit:
+        await unit.subjects.set_of_document(document, {subject})
+        await unit.commit()
 
 
 async def test_sources_deltas_citations_done(asked: ReadingCell) -> None:

@@ -134,6 +134,11 @@ class IngestCell:
         async with self.database.reading() as unit:
             return await unit.documents.get(item.attributes.tenant_id, item.document_id)
 
+    async def subjects(self, item: JobItem) -> frozenset[bytes]:
+        """Whom the item's document is about."""
+        async with self.database.reading() as unit:
+            return (await unit.subjects.of_documents(ACME.id, [item.document_id]))[item.document_id]
+
     async def events(self) -> list[AuditEvent]:
         """What use cases recorded in their own transactions, oldest first."""
         entries = await SqlAuditLog(self.database).read(None, limit=1000, newest_first=False)

@@ -27,6 +27,7 @@ from domicile.domain.errors import (
     StorageFull,
 )
 from domicile.domain.marks import Marks, Validity
+from domicile.domain.subjects import subject_digest
 from domicile.domain.values import Classification
 from domicile.ingestion.intake import Upload
 from domicile.ingestion.sealing import blob_key, unseal_part
@@ -47,6 +48,40 @@ async def test_an_accepted_document_is_spooled_encrypted_recorded_and_enqueued(c
     assert event.documents == (item.document_id,)
     assert event.bundle_digest
     assert event.policies == ("administrator-ingest",)
+
+
+async def test_a_document_is_about_those_whom_it_was_said_to_be_about(cell: IngestCell) -> None:
+    """As digests: the identifiers are nowhere. A new version that says nothing keeps them, and one that does replaces them."""
+    key = await cell.keys.digest_key(ACME.id)
+    ada, ben = subject_digest(key, "Ada"), subject_digest(key, "ben")
+    (item,) = (await cell.ingest(("a.txt", "one"), subjects=("ada", "ADA "))).items
+    assert await cell.subjects(item) == {ada}
+    assert item.subjects is None, "a settled item still holds personal data"
+    await cell.ingest(("a.txt", "two"))
+    assert await cell.subjects(item) == {ada}
+    await cell.ingest(("a.txt", "three"), subjects=("ben",))
+    assert await cell.subjects(item) == {ben}
+    async with cell.database.reading() as unit:
+        assert await unit.subjects.documents_of(ACME.id, ben) == [item.document_id]
+        assert await unit.subjects.documents_of(ACME.id, ada) == []
+
+
+async def test_the_same_bytes_about_somebody_else_are_news(cell: IngestCell) -> None:
+    """Else whom it is about would be lost; about the same people they are not."""
+    (item,) = (await cell.ingest(("a.txt", "one"))).items
+    (again,) = (await cell.ingest(("a.txt", "one"), subjects=("ada",))).items
+    (same,) = (await cell.ingest(("a.txt", "one"), subjects=("ADA",))).items
+    assert (again.state, same.state) == (ItemState.ADDED, ItemState.UNCHANGED)
+    assert len(await cell.subjects(item)) == 1
+
+
+async def test_a_version_that_waits_is_found_by_whom_it_is_about(cell: IngestCell) -> None:
+    """So that an erasure does not miss it; in its own tenant only."""
+    (item,) = (await cell.submit(("a.txt", "one"), subjects=("ada",))).items
+    ada = subject_digest(await cell.keys.digest_key(ACME.id), "ada")
+    async with cell.database.reading() as unit:
+        assert await unit.subjects.documents_of(ACME.id, ada) == [item.document_id]
+        assert await unit.subjects.documents_of(FOREIGN.tenant_id, ada) == []
 
 
 async def test_a_collection_of_another_tenant_is_not_there(cell: IngestCell) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, delete, insert, select, tuple_, update
 
 from domicile.adapters.db.keys import doom
-from domicile.adapters.db.schema import UtcDateTime, conversations, exchanges, idempotent_replies
+from domicile.adapters.db.schema import UtcDateTime, conversation_subjects, conversations, exchanges, idempotent_replies
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.errors import NotFound
@@ -19,6 +19,8 @@ from domicile.ports.repositories import IdempotentReply
 _ADD = insert(conversations)
 _IN_TENANT = select(conversations).where(conversations.c.tenant_id == bindparam("tenant_id"))
 _BY_ID = _IN_TENANT.where(conversations.c.id == bindparam("id"))
+# PostgreSQL waits here for an exchange that is being added; SQLite, whose writer is alone, has no such clause.
+_BY_ID_TO_DELETE = _BY_ID.with_for_update()
 _OF_PRINCIPAL = (
     _IN_TENANT.where(conversations.c.principal_id == bindparam("principal_id"))
     .order_by(conversations.c.updated_at.desc(), conversations.c.id.desc())
@@ -28,6 +30,7 @@ _MOVE = update(conversations).where(conversations.c.id == bindparam("of")).value
 _DELETE = delete(conversations).where(conversations.c.id == bindparam("of"))
 _ADD_EXCHANGE = insert(exchanges)
 _EXCHANGES = select(exchanges).where(exchanges.c.conversation_id == bindparam("conversation_id")).order_by(exchanges.c.ordinal)
+_DELETE_SUBJECTS = delete(conversation_subjects).where(conversation_subjects.c.conversation_id == bindparam("of"))
 _DELETE_EXCHANGES = delete(exchanges).where(exchanges.c.conversation_id == bindparam("of"))
 
 _ADD_REPLY = insert(idempotent_replies)
@@ -90,12 +93,16 @@ class SqlConversations:
         rows = await self._transaction.all(_EXCHANGES, {"conversation_id": conversation_id})
         return [Exchange(row.id, row.conversation_id, row.ordinal, row.body_envelope, row.created_at) for row in rows]
 
-    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> None:
-        """Raises ``NotFound``, also when it belongs to another tenant."""
-        conversation = await self.get(tenant_id, conversation_id)
+    async def delete(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
+        row = await self._transaction.first(_BY_ID_TO_DELETE, {"tenant_id": tenant_id, "id": conversation_id})
+        if row is None:
+            raise NotFound()
+        conversation = _conversation(row)
         await self._transaction.run(_DELETE_EXCHANGES, {"of": conversation_id})
+        await self._transaction.run(_DELETE_SUBJECTS, {"of": conversation_id})
         await self._transaction.run(_DELETE, {"of": conversation_id})
         await doom(self._transaction, tenant_id, [conversation.data_key_id])
+        return conversation
 
 
 class SqlIdempotency:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from domicile.adapters.db import postgres, sqlite
@@ -17,11 +19,14 @@ from domicile.adapters.db.collections import SqlCollections
 from domicile.adapters.db.conversations import SqlConversations, SqlIdempotency
 from domicile.adapters.db.credentials import SqlCredentials
 from domicile.adapters.db.documents import SqlDocuments
+from domicile.adapters.db.holds import SqlHolds
 from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlDoomedKeys
 from domicile.adapters.db.people import SqlPrincipals, SqlTenants
 from domicile.adapters.db.policies import SqlTenantPolicies
+from domicile.adapters.db.retention import SqlRetention
 from domicile.adapters.db.revision import check_revision, current_revision
+from domicile.adapters.db.subjects import SqlSubjects
 from domicile.adapters.db.transaction import Transaction, transaction
 from domicile.adapters.db.transfers import SqlTransfers
 from domicile.ports.repositories import (
@@ -31,9 +36,12 @@ from domicile.ports.repositories import (
     CredentialRepository,
     DocumentRepository,
     DoomedKeyRepository,
+    HoldRepository,
     IdempotencyRepository,
     JobRepository,
     PrincipalRepository,
+    RetentionRepository,
+    SubjectRepository,
     TenantPolicyRepository,
     TenantRepository,
     TransferRepository,
@@ -41,6 +49,10 @@ from domicile.ports.repositories import (
 
 #: Seconds that SQLite waits for a writer in another process before it says that the database is locked.
 BUSY_SECONDS = 10.0
+
+
+# The number is "WORK" in ASCII, apart from other locks in the same database.
+_ALONE = text("SELECT pg_try_advisory_xact_lock(1464816203, hashtext(:work))")
 
 
 class SqlUnitOfWork:
@@ -51,16 +63,20 @@ class SqlUnitOfWork:
     credentials: CredentialRepository
     collections: CollectionRepository
     documents: DocumentRepository
+    subjects: SubjectRepository
     jobs: JobRepository
     doomed_keys: DoomedKeyRepository
     conversations: ConversationRepository
     idempotency: IdempotencyRepository
     policies: TenantPolicyRepository
     transfers: TransferRepository
+    holds: HoldRepository
+    retention: RetentionRepository
     audit: AuditAppender
 
-    def __init__(self, opening: AbstractAsyncContextManager[Transaction]) -> None:
+    def __init__(self, opening: AbstractAsyncContextManager[Transaction], *, writes: bool = False) -> None:
         self._opening = opening
+        self._writes = writes
 
     async def __aenter__(self) -> Self:
         self._transaction = open_ = await self._opening.__aenter__()
@@ -69,12 +85,15 @@ class SqlUnitOfWork:
         self.credentials = SqlCredentials(open_)
         self.collections = SqlCollections(open_)
         self.documents = SqlDocuments(open_)
+        self.subjects = SqlSubjects(open_)
         self.jobs = SqlJobs(open_)
         self.doomed_keys = SqlDoomedKeys(open_)
         self.conversations = SqlConversations(open_)
         self.idempotency = SqlIdempotency(open_)
         self.policies = SqlTenantPolicies(open_)
         self.transfers = SqlTransfers(open_)
+        self.holds = SqlHolds(open_, writes=self._writes)
+        self.retention = SqlRetention(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 
@@ -101,6 +120,7 @@ class SqlDatabase:
         """
         address = database_address(url, password)
         self._turn: asyncio.Lock | None = None
+        self._works: set[str] = set()
         self._closed = False
         if address.get_backend_name() == "sqlite":
             path = address.database or ""
@@ -115,7 +135,7 @@ class SqlDatabase:
         return SqlUnitOfWork(self.reading_transaction())
 
     def writing(self) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self.writing_transaction())
+        return SqlUnitOfWork(self.writing_transaction(), writes=True)
 
     def reading_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A bare transaction, for this adapter's own statements."""
@@ -124,6 +144,23 @@ class SqlDatabase:
     def writing_transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A bare transaction that may write, in the same queue as the units of work."""
         return transaction(self._writing, self._turn, closing=self._is_closed)
+
+    @asynccontextmanager
+    async def alone(self, work: str) -> AsyncIterator[bool]:
+        """On PostgreSQL across processes, by a lock that lasts as long as its connection; on SQLite within this one."""
+        if work in self._works:
+            yield False
+            return
+        self._works.add(work)
+        try:
+            if self._turn is not None:
+                yield True
+                return
+            async with self.writing_transaction() as open_:
+                row = await open_.first(_ALONE, {"work": work})
+                yield bool(row and row[0])
+        finally:
+            self._works.discard(work)
 
     async def ping(self) -> None:
         """Also raises ``SchemaNewer``, for a database that a later version has upgraded."""

@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, uni
 
 from domicile.adapters.db.keys import doom
 from domicile.adapters.db.marks import mark_columns, validity_of
-from domicile.adapters.db.schema import document_groups, document_labels, documents, job_items
+from domicile.adapters.db.schema import document_groups, document_labels, document_subjects, documents, job_items
 from domicile.adapters.db.scope_sql import condition
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.documents import Document, DocumentAttributes, DocumentVersion, ItemState
@@ -51,6 +51,8 @@ _LIVE_VERSIONS = union(
     select(documents.c.version_id),
     select(job_items.c.version_id).where(job_items.c.state == ItemState.PENDING.value),
 )
+
+_DELETE_SUBJECTS = delete(document_subjects).where(document_subjects.c.document_id == bindparam("document_id"))
 
 
 class SqlDocuments:
@@ -119,6 +121,7 @@ class SqlDocuments:
             raise NotFound()
         await self._transaction.run(_DELETE_GROUPS, {"document_id": document_id})
         await self._transaction.run(_DELETE_LABELS, {"document_id": document_id})
+        await self._transaction.run(_DELETE_SUBJECTS, {"document_id": document_id})
         await self._transaction.run(_DELETE, {"document_id": document_id})
         await doom(self._transaction, tenant_id, [removed.version.data_key_id])
         return removed

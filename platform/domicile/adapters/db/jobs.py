@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, null, select, update
 
 from domicile.adapters.db.marks import mark_columns, validity_of
 from domicile.adapters.db.schema import collections, job_items, jobs
@@ -31,7 +31,7 @@ _SET_STAGE = update(job_items).where(job_items.c.id == bindparam("item_id")).val
 _FINISH = (
     update(job_items)
     .where(job_items.c.id == bindparam("item_id"), job_items.c.state == ItemState.PENDING.value)
-    .values(state=bindparam("state"), failure=bindparam("failure"), failure_detail=bindparam("failure_detail"))
+    .values(state=bindparam("state"), failure=bindparam("failure"), failure_detail=bindparam("failure_detail"), subjects=null())
 )
 _FAIL_PENDING = (
     update(job_items)
@@ -40,7 +40,12 @@ _FAIL_PENDING = (
         job_items.c.tenant_id == bindparam("of_tenant"),
         job_items.c.document_id == bindparam("of_document"),
     )
-    .values(state=ItemState.FAILED.value, failure=bindparam("failure"), failure_detail=bindparam("failure_detail"))
+    .values(
+        state=ItemState.FAILED.value,
+        failure=bindparam("failure"),
+        failure_detail=bindparam("failure_detail"),
+        subjects=null(),
+    )
     .returning(job_items)
 )
 _SET_WAITING = (
@@ -151,6 +156,7 @@ def _columns(item: JobItem) -> Mapping[str, Any]:
         "stage": item.stage.value,
         "failure": item.failure,
         "failure_detail": item.failure_detail,
+        "subjects": None if item.subjects is None else sorted(each.hex() for each in item.subjects),
     }
 
 
@@ -182,4 +188,5 @@ def _item(row: Row[Any]) -> JobItem:
         stage=Stage(row.stage),
         failure=row.failure,
         failure_detail=row.failure_detail,
+        subjects=None if row.subjects is None else frozenset(map(bytes.fromhex, row.subjects)),
     )

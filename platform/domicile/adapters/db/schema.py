@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -218,6 +218,8 @@ documents = Table(
     UniqueConstraint("collection_id", "source_digest"),
     # Ends in the id, or SQLite would read all of a tenant's documents to find ten of them.
     Index(None, "tenant_id", "id"),
+    # What retention looks for: the oldest.
+    Index(None, "tenant_id", "version_created_at"),
 )
 
 document_groups = Table(
@@ -234,6 +236,15 @@ document_labels = Table(
     Column("label", String(64), primary_key=True),
 )
 
+#: Whom a document is about, as keyed digests (``domain/subjects.py``).
+document_subjects = Table(
+    "document_subjects",
+    metadata,
+    Column("document_id", ForeignKey(documents.c.id), primary_key=True),
+    Column("subject", LargeBinary, primary_key=True),
+    Index(None, "subject"),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -245,7 +256,8 @@ jobs = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
-#: ``groups`` and ``labels`` are copies for the job alone: policy and the stores read a document's from their own tables.
+#: ``groups``, ``labels`` and ``subjects`` are copies for the job alone: policy and the stores read a document's from their own
+#: tables. Subjects are hexadecimal, and gone when the item is settled.
 job_items = Table(
     "job_items",
     metadata,
@@ -270,6 +282,7 @@ job_items = Table(
     Column("failure_detail", String),
     Column("labels", _SET, nullable=False, server_default="[]"),
     *_marks(),
+    Column("subjects", _SET),
     UniqueConstraint("job_id", "ordinal"),
     Index(None, "state", "job_id"),
 )
@@ -293,6 +306,16 @@ conversations = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Index(None, "principal_id", "updated_at"),
+    Index(None, "tenant_id", "updated_at"),
+)
+
+#: Whom a conversation is about: the subjects of every document that was released for one of its answers.
+conversation_subjects = Table(
+    "conversation_subjects",
+    metadata,
+    Column("conversation_id", ForeignKey(conversations.c.id), primary_key=True),
+    Column("subject", LargeBinary, primary_key=True),
+    Index(None, "subject"),
 )
 
 exchanges = Table(
@@ -367,4 +390,34 @@ transfers = Table(
     Column("audit_id", Id, nullable=False),
     Column("request_id", String(64), nullable=False),
     Index(None, "tenant_id", "id"),
+)
+
+#: ``target_id`` is a document, a collection or the tenant; ``subject`` is the digest of a data subject. What was released stays
+#: as a record.
+legal_holds = Table(
+    "legal_holds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("target_id", Id),
+    Column("subject", LargeBinary),
+    Column("reference", String(64), nullable=False),
+    Column("placed_by", Id, nullable=False),
+    Column("placed_at", UtcDateTime, nullable=False),
+    Column("released_by", Id),
+    Column("released_at", UtcDateTime),
+    Index(None, "tenant_id", "id"),
+)
+
+#: ``kept`` says what of: documents, conversations or the audit log. What is null applies to all.
+retention_rules = Table(
+    "retention_rules",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", ForeignKey(tenants.c.id), nullable=False, index=True),
+    Column("kept", String(16), nullable=False),
+    Column("collection_id", ForeignKey(collections.c.id)),
+    Column("classification", SmallInteger),
+    Column("days", Integer, nullable=False),
 )

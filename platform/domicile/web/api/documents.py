@@ -16,6 +16,7 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter
 from domicile.domain.actions import Action
 from domicile.domain.documents import DocumentTitle
 from domicile.domain.marks import Marking, Validity, label_set, truth
+from domicile.domain.subjects import identifiers
 from domicile.domain.values import Classification
 from domicile.web.api.collections import IdempotencyKey
 from domicile.web.api.responses import problems
@@ -28,7 +29,7 @@ from domicile.web.uploads import UploadForm, UploadLimits, read_upload
 Prefer = Annotated[str | None, HeaderParameter(name="Prefer", description="'handling=lenient', or nothing")]
 _TAGS = ["documents"]
 _FIELDS = frozenset(
-    {"source", "classification", "groups", "owner", "labels", "personal_data", "valid_from", "valid_until", "region"}
+    {"source", "classification", "groups", "owner", "labels", "personal_data", "valid_from", "valid_until", "subject", "region"}
 )
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,126}")
 
@@ -68,6 +69,7 @@ class _UploadOperation(Operation):
                             "personal_data": Schema(type=OpenAPIType.BOOLEAN, description="Whether they hold personal data"),
                             "valid_from": _text("The first day, or a time with a zone (ISO 8601)"),
                             "valid_until": _text("The last day, or the time at which they stop to be valid"),
+                            "subject": _texts("Whom they are about, by identifiers of your own; only digests are kept"),
                             "region": Schema(type=OpenAPIType.STRING, description="Must be the cell's own, if given"),
                         },
                     )
@@ -205,7 +207,7 @@ def _marking(form: UploadForm) -> Marking:
     """What the form says of its documents; what is not sent is not said."""
     label, personal = form.single("classification"), form.single("personal_data")
     start, end = form.single("valid_from"), form.single("valid_until")
-    groups, labels = form.fields.get("groups"), form.fields.get("labels")
+    groups, labels, subjects = (form.fields.get(name) for name in ("groups", "labels", "subject"))
     return Marking(
         classification=None if label is None else Classification.parse(label),
         groups=None if groups is None else tuple(groups),
@@ -213,6 +215,7 @@ def _marking(form: UploadForm) -> Marking:
         labels=None if labels is None else label_set(labels),
         personal_data=None if personal is None else truth(personal),
         validity=Validity.parse(start, end) if start or end else None,
+        subjects=None if subjects is None else identifiers(subjects),
     )
 
 

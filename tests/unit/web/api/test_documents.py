@@ -219,11 +219,14 @@ async def test_marks_are_given_with_the_form_and_told_with_the_document(cell: Me
         "personal_data": "true",
         "valid_from": "2020-01-01",
         "valid_until": "2099-12-31",
+        "subject": ["p-4711", "ben@acme.example"],
     }
     http = client(cell, "ada")
     job = (await http.post("/v1/collections/handbook/documents", files={"file": ("m.md", b"# M")}, data=form)).json()
     job = await _done(cell, "ada", job)
     told = (await http.get(f"/v1/documents/{job['items'][0]['document_id']}")).json()
+    assert told["subjects"] == 2
+    assert "4711" not in str(told)
     assert (told["owner"], told["labels"]) == (str(cell.people["mia"].principal.id), ["hr", "works-council"])
     assert (told["personal_data"], told["valid_from"], told["valid_until"]) == (
         True,
@@ -234,7 +237,14 @@ async def test_marks_are_given_with_the_form_and_told_with_the_document(cell: Me
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"owner": "gil"}, {"labels": "Not a label"}, {"personal_data": "yes"}, {"valid_until": "yesterday"}, {"label": "hr"}],
+    [
+        {"owner": "gil"},
+        {"labels": "Not a label"},
+        {"personal_data": "yes"},
+        {"valid_until": "yesterday"},
+        {"label": "hr"},
+        {"subject": " "},
+    ],
 )
 async def test_wrong_marks_store_nothing(cell: MemoryCell, wrong: dict[str, str]) -> None:
     """Refused at once, by name."""

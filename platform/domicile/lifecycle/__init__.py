@@ -1,0 +1,1 @@
+"""How long things are kept, and what may not go: legal holds, retention. Nothing here is exempt from policy."""
