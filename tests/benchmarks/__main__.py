@@ -7,7 +7,7 @@ import sys
 
 from tests.benchmarks.table import Row, machine, skipped, table
 
-NAMES = ("dtype", "ingest", "search", "scope", "policy", "audit", "yielding", "start", "sealing", "ranking")
+NAMES = ("dtype", "ingest", "search", "scope", "policy", "audit", "yielding", "start", "sealing", "ranking", "keys")
 
 
 def main(wanted: list[str]) -> int:

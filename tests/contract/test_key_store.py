@@ -14,11 +14,12 @@ from tests.fakes.key_store import MemoryKeyStore
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_store import SqlKeyStore
 from domicile.domain.errors import AlreadyExists, KeyReplaced, KeysInUse
-from domicile.ports.key_store import CELL, WrappedDataKey, WrappedTenantKey
+from domicile.ports.key_store import CELL, WrappedDataKey, WrappedTenantKey, Wrapping
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACME, RIVAL = UUID(int=1), UUID(int=2)
 FIRST, SECOND, THEIRS = UUID(int=101), UUID(int=102), UUID(int=103)
+START = UUID(int=0)
 ONE, TWO, THREE, ABSENT = (UUID(int=number) for number in (11, 12, 13, 14))
 
 
@@ -28,6 +29,10 @@ def version(id_: UUID = FIRST, number: int = 1, tenant_id: UUID = ACME) -> Wrapp
 
 def key(id_: UUID, by: UUID = FIRST, tenant_id: UUID = ACME) -> WrappedDataKey:
     return WrappedDataKey(id_, tenant_id, by, b"wrapped by " + by.bytes, NOW)
+
+
+def wrapping(id_: UUID, by: UUID) -> Wrapping:
+    return Wrapping(id_, by, key(id_, by).wrapped)
 
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -85,28 +90,29 @@ async def test_wrapping_anew(store: Any) -> None:
     """What another version than the last one wraps is outdated, until it is wrapped by the last."""
     await store.add_tenant_key(version(SECOND, 2))
     await store.add_data_keys([key(THREE, SECOND)])
-    assert {each.id for each in await store.outdated(ACME, 9)} == {ONE, TWO}
-    assert len(await store.outdated(ACME, 1)) == 1
+    assert {each.key_id for each in await store.outdated(ACME, START, 9)} == {ONE, TWO}
+    assert [each.key_id for each in await store.outdated(ACME, START, 1)] == [ONE]
+    assert [each.key_id for each in await store.outdated(ACME, ONE, 9)] == [TWO]
     assert (await store.count(ACME), await store.count(ACME, outdated=True)) == (3, 2)
     with pytest.raises(KeysInUse):
         await store.drop_tenant_keys(ACME, 2)
     with pytest.raises(KeyReplaced):
-        await store.rewrap([key(ONE, ABSENT)])
-    await store.rewrap([key(ONE, SECOND), key(TWO, SECOND)])
+        await store.rewrap(ACME, [wrapping(ONE, ABSENT)])
+    await store.rewrap(ACME, [wrapping(ONE, SECOND), wrapping(TWO, SECOND)])
     assert await store.data_keys(ACME, [ONE]) == {ONE: key(ONE, SECOND)}
-    assert await store.outdated(ACME, 9) == []
+    assert await store.outdated(ACME, START, 9) == []
     assert await store.drop_tenant_keys(ACME, 2) == 1
     assert await store.drop_tenant_keys(ACME, 2) == 0
     assert await store.tenant_keys(ACME) == [version(SECOND, 2)]
-    assert (await store.outdated(RIVAL, 9), await store.count(RIVAL, outdated=True)) == ([], 0)
+    assert (await store.outdated(RIVAL, START, 9), await store.count(RIVAL, outdated=True)) == ([], 0)
 
 
 async def test_a_destroyed_key_is_not_wrapped_back_to_life(store: Any) -> None:
     """A rotation that had read it before it was destroyed changes nothing."""
     await store.add_tenant_key(version(SECOND, 2))
-    read = await store.outdated(ACME, 9)
+    read = await store.outdated(ACME, START, 9)
     await store.destroy(ACME, [ONE])
-    await store.rewrap([replace(each, wrapped_by=SECOND) for each in read])
+    await store.rewrap(ACME, [each._replace(wrapped_by=SECOND) for each in read])
     assert (await store.data_keys(ACME, [ONE, TWO])).keys() == {TWO}
 
 
@@ -129,9 +135,9 @@ async def test_keys_by_age(store: Any) -> None:
     """In the order of their ids, a page at a time, none that is too young."""
     await store.add_data_keys([key(THREE, THEIRS, RIVAL), replace(key(ABSENT), created_at=NOW + timedelta(days=1))])
     later = NOW + timedelta(hours=1)
-    assert [each.id for each in await store.page(UUID(int=0), later, 2)] == [ONE, TWO]
+    assert [each.id for each in await store.page(START, later, 2)] == [ONE, TWO]
     assert [each.id for each in await store.page(TWO, later, 2)] == [THREE]
-    assert await store.page(UUID(int=0), NOW, 2) == []
+    assert await store.page(START, NOW, 2) == []
 
 
 async def test_it_says_whether_it_can_serve(store: Any) -> None:

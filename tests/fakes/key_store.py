@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from domicile.domain.errors import AlreadyExists, DatabaseUnavailable, KeyReplaced, KeysInUse
-from domicile.ports.key_store import DestroyedKey, WrappedDataKey, WrappedTenantKey
+from domicile.ports.key_store import DestroyedKey, WrappedDataKey, WrappedTenantKey, Wrapping
 
 
 @dataclass
@@ -55,20 +55,23 @@ class MemoryKeyStore:
         self._read()
         return {each: self.data[each] for each in key_ids if each in self.data and self.data[each].tenant_id == tenant_id}
 
-    async def outdated(self, tenant_id: UUID, limit: int) -> Sequence[WrappedDataKey]:
+    async def outdated(self, tenant_id: UUID, after: UUID, limit: int) -> Sequence[Wrapping]:
         last = (await self.tenant_keys(tenant_id))[-1:]
-        own = [each for each in self.data.values() if each.tenant_id == tenant_id]
-        return [each for each in own if last and each.wrapped_by != last[0].id][:limit]
+        own = [each for each in self.data.values() if each.tenant_id == tenant_id and each.id > after]
+        found = sorted((each for each in own if last and each.wrapped_by != last[0].id), key=lambda each: each.id)
+        return [Wrapping(each.id, each.wrapped_by, each.wrapped) for each in found[:limit]]
 
     async def count(self, tenant_id: UUID, *, outdated: bool = False) -> int:
         if outdated:
-            return len(await self.outdated(tenant_id, len(self.data)))
+            return len(await self.outdated(tenant_id, UUID(int=0), len(self.data)))
         return sum(each.tenant_id == tenant_id for each in self.data.values())
 
-    async def rewrap(self, keys: Sequence[WrappedDataKey]) -> None:
+    async def rewrap(self, tenant_id: UUID, keys: Sequence[Wrapping]) -> None:
         if any(key.wrapped_by not in self.tenant for key in keys):
             raise KeyReplaced()
-        self.data |= {key.id: key for key in keys if key.id in self.data}
+        for key in keys:
+            if before := self.data.get(key.key_id):
+                self.data[key.key_id] = replace(before, wrapped_by=key.wrapped_by, wrapped=key.wrapped)
 
     async def page(self, after: UUID, before: datetime, limit: int) -> Sequence[WrappedDataKey]:
         found = [each for each in self.data.values() if each.id > after and each.created_at < before]

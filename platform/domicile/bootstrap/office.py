@@ -26,6 +26,7 @@ from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import StoredKeyRing
+from domicile.adapters.keys.rotation import StoredKeyRotation
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable
 from domicile.bootstrap.outbound import checked_outbound
@@ -42,6 +43,7 @@ from domicile.domain.values import Region
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.retention_run import RetentionRun, left_to_the_sweep
+from domicile.lifecycle.rotation import Rotation
 from domicile.policy.decision import DecisionPoint
 
 
@@ -58,6 +60,7 @@ class Office:
     holds: LegalHolds
     retention: RetentionBook
     retention_run: RetentionRun
+    rotation: Rotation
     region: Region
 
     async def operator(self, tenant_slug: str) -> Caller:
@@ -111,6 +114,11 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
             retention=retention_book(settings, store, gate, clock),
             retention_run=retention_run(store, keys, gate, clock, left_to_the_sweep),
+            rotation=Rotation(
+                keys=StoredKeyRotation(store=key_rows, ring=keys, region=gate.cell_region),
+                providers={each.name: each.region for each in providers.values()},
+                gate=gate,
+            ),
             region=cell_region(settings),
         )
         await EgressLedger(PROCESS_GUARD, gate).flush()

@@ -11,7 +11,7 @@ from domicile.cli.declared import decides
 from domicile.cli.output import AsJson, print_json, print_table
 from domicile.domain.actions import Action
 
-app = typer.Typer(help="Root keys and who holds them.", no_args_is_help=True)
+app = typer.Typer(help="Keys, who holds them, and replacing them.", no_args_is_help=True)
 
 
 @app.command("providers")

@@ -15,6 +15,7 @@ from domicile.cli import (
     doctor,
     documents,
     holds,
+    key_rotation,
     keys,
     people,
     policy,
@@ -58,6 +59,11 @@ policy.app.command("set")(tenant_policy.set_policies)
 policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(keys.app, name="key")
+keys.app.command("list")(key_rotation.list_keys)
+keys.app.command("rotate")(key_rotation.rotate)
+keys.app.command("use")(key_rotation.use)
+keys.app.command("renew")(key_rotation.renew)
+keys.app.command("minimum")(key_rotation.minimum)
 app.add_typer(holds.app, name="hold")
 app.add_typer(retention.app, name="retention")
 

@@ -30,6 +30,8 @@ class Action(StrEnum):
     TENANT_CREATE = "tenant:create"  # the operator, on the machine itself
     RESIDENCY_READ = "residency:read"  # see where the cell's components are
     TRANSFER_READ = "transfer:read"  # see what flowed to other regions, and on which basis
+    KEY_READ = "key:read"  # see which keys there are, and no key
+    KEY_ROTATE = "key:rotate"  # replace keys: those that wrap others, and those of chosen documents
     HOLD_READ = "hold:read"  # see what legal holds keep
     HOLD_WRITE = "hold:write"  # place and release legal holds
     RETENTION_READ = "retention:read"  # see how long things are kept, and what would go now

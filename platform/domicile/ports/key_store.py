@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 #: Stands for the cell itself where a tenant is named: the Nil UUID of RFC 9562, which no clock makes.
@@ -37,6 +37,14 @@ class WrappedDataKey:
     wrapped_by: UUID
     wrapped: bytes
     created_at: datetime
+
+
+class Wrapping(NamedTuple):
+    """A data key's id, the tenant key that wraps it, and the wrapped key: all that a rotation touches, a million times."""
+
+    key_id: UUID
+    wrapped_by: UUID
+    wrapped: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +86,19 @@ class KeyStore(Protocol):
         """Those that exist in that tenant."""
         ...
 
-    async def outdated(self, tenant_id: UUID, limit: int) -> Sequence[WrappedDataKey]:
-        """Data keys that are wrapped by another version than the tenant's last."""
+    async def outdated(self, tenant_id: UUID, after: UUID, limit: int) -> Sequence[Wrapping]:
+        """What wraps data keys by another version than the tenant's last, by key id, after that one."""
         ...
 
     async def count(self, tenant_id: UUID, *, outdated: bool = False) -> int:
         """How many data keys the tenant has, or how many are outdated."""
         ...
 
-    async def rewrap(self, keys: Sequence[WrappedDataKey]) -> None:
-        """Replace what wraps them. One that was destroyed meanwhile stays destroyed."""
+    async def rewrap(self, tenant_id: UUID, keys: Sequence[Wrapping]) -> None:
+        """Replace what wraps those keys of the tenant. One that was destroyed meanwhile stays destroyed.
+
+        Raises ``KeyReplaced`` as ``add_data_keys`` does.
+        """
         ...
 
     async def destroy(self, tenant_id: UUID, key_ids: Collection[UUID]) -> int:

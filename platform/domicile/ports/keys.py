@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,8 +39,8 @@ class KeyRotation(Protocol):
         """
         ...
 
-    async def rewrap(self, tenant_id: UUID) -> int:
-        """Wrap a batch of data keys by the last version; gives how many, 0 when none is left."""
+    def rewrap(self, tenant_id: UUID) -> AsyncIterator[int]:
+        """Wrap every data key by the last version, batch by batch; gives how many each batch was, once it is durable."""
         ...
 
     async def renew(self, tenant_id: UUID) -> int:

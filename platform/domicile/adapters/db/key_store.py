@@ -15,7 +15,7 @@ from domicile.adapters.db.key_schema import KEY_REVISIONS, data_keys, destroyed_
 from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.schema import UtcDateTime
 from domicile.domain.errors import KeyReplaced, KeysInUse
-from domicile.ports.key_store import DestroyedKey, WrappedDataKey, WrappedTenantKey
+from domicile.ports.key_store import DestroyedKey, WrappedDataKey, WrappedTenantKey, Wrapping
 
 #: Ids in one statement at most; SQLite's own limit is 32,766.
 _AT_ONCE = 5_000
@@ -50,7 +50,12 @@ _OF_TENANT = data_keys.c.tenant_id == bindparam("tenant_id")
 _SOME = (_OF_TENANT, data_keys.c.id.in_(bindparam("ids", expanding=True)))
 _ADD_DATA_KEYS = insert(data_keys)
 _DATA_KEYS = select(data_keys).where(*_SOME)
-_OUTDATED = select(data_keys).where(_OF_TENANT, data_keys.c.wrapped_by != _LAST).limit(bindparam("at_most"))
+_OUTDATED = (
+    select(data_keys.c.id, data_keys.c.wrapped_by, data_keys.c.wrapped)
+    .where(_OF_TENANT, data_keys.c.wrapped_by != _LAST, data_keys.c.id > bindparam("after"))
+    .order_by(data_keys.c.id)
+    .limit(bindparam("at_most"))
+)
 _COUNT = select(func.count()).select_from(data_keys).where(_OF_TENANT)
 _COUNT_OUTDATED = _COUNT.where(data_keys.c.wrapped_by != _LAST)
 _COUNT_WRAPPED = _COUNT.where(data_keys.c.wrapped_by.in_(bindparam("ids", expanding=True)))
@@ -137,23 +142,23 @@ class SqlKeyStore:
                 found |= {row.id: _data_key(row) for row in rows}
             return found
 
-    async def outdated(self, tenant_id: UUID, limit: int) -> Sequence[WrappedDataKey]:
+    async def outdated(self, tenant_id: UUID, after: UUID, limit: int) -> Sequence[Wrapping]:
+        which = {"tenant_id": tenant_id, "after": after, "at_most": limit}
         async with self._database.reading_transaction() as open_:
-            return [_data_key(row) for row in await open_.all(_OUTDATED, {"tenant_id": tenant_id, "at_most": limit})]
+            return [Wrapping(row.id, row.wrapped_by, row.wrapped) for row in await open_.all(_OUTDATED, which)]
 
     async def count(self, tenant_id: UUID, *, outdated: bool = False) -> int:
         async with self._database.reading_transaction() as open_:
             row = await open_.first(_COUNT_OUTDATED if outdated else _COUNT, {"tenant_id": tenant_id})
             return int(row[0]) if row else 0
 
-    async def rewrap(self, keys: Sequence[WrappedDataKey]) -> None:
+    async def rewrap(self, tenant_id: UUID, keys: Sequence[Wrapping]) -> None:
         async with self._database.writing_transaction() as open_:
-            for tenant_id in {key.tenant_id for key in keys}:
-                ids = sorted({key.wrapped_by for key in keys if key.tenant_id == tenant_id})
-                if len(await open_.all(_WRAPPERS, {"tenant_id": tenant_id, "ids": ids})) != len(ids):
-                    raise KeyReplaced()
-            await open_.run(_REWRAP, [{"of": key.id, "wrapped": key.wrapped, "wrapped_by": key.wrapped_by} for key in keys])
-            await open_.commit()
+            wrappers = sorted({key.wrapped_by for key in keys})
+            if len(await open_.all(_WRAPPERS, {"tenant_id": tenant_id, "ids": wrappers})) != len(wrappers):
+                raise KeyReplaced()
+            rows = [{"of": key.key_id, "wrapped": key.wrapped, "wrapped_by": key.wrapped_by} for key in keys]
+            await open_.run_and_commit(_REWRAP, rows)
 
     async def page(self, after: UUID, before: datetime, limit: int) -> Sequence[WrappedDataKey]:
         async with self._database.reading_transaction() as open_:

@@ -8,7 +8,8 @@ So this can be stopped anywhere, and goes on with whatever is still wrapped by a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from domicile.crypto.envelope import unwrap, wrap
 from domicile.crypto.keys import DataKey
 from domicile.domain.errors import CallerError
 from domicile.domain.values import Region
-from domicile.ports.key_store import KeyStore, WrappedDataKey, WrappedTenantKey
+from domicile.ports.key_store import KeyStore, WrappedTenantKey, Wrapping
 from domicile.ports.keys import ROOT_PROVIDER, KeyInventory, Secret
 
 #: Keys of one transaction: long enough to be fast, short enough that nobody waits to store a new key.
@@ -44,15 +45,30 @@ class StoredKeyRotation:
         latest = (await self._store.tenant_keys(tenant_id))[-1]
         return await self._ring.tenant_keys.add(tenant_id, latest.version + 1, provider or latest.provider)
 
-    async def rewrap(self, tenant_id: UUID) -> int:
-        keys = await self._store.outdated(tenant_id, BATCH)
-        if not keys:
-            return 0
-        latest = await self._ring.tenant_keys.latest(tenant_id)
-        wrappers = await self._ring.tenant_keys.of(tenant_id, frozenset(key.wrapped_by for key in keys))
-        rewrapped = await asyncio.to_thread(self._rewrapped, keys, wrappers, latest)
-        await self._store.rewrap(rewrapped)
-        return len(rewrapped)
+    async def rewrap(self, tenant_id: UUID) -> AsyncIterator[int]:
+        while await self._store.outdated(tenant_id, UUID(int=0), 1):  # Once more for those that were made in between.
+            async with aclosing(self._through(tenant_id)) as batches:
+                async for count in batches:
+                    yield count
+
+    async def _through(self, tenant_id: UUID) -> AsyncGenerator[int, None]:
+        """Once through all of them: while a batch is computed, the one before it is stored."""
+        storing: asyncio.Task[None] | None = None
+        after, stored = UUID(int=0), 0
+        try:
+            while keys := await self._store.outdated(tenant_id, after, BATCH):
+                after = keys[-1].key_id
+                latest = await self._ring.tenant_keys.latest(tenant_id)
+                wrappers = await self._ring.tenant_keys.of(tenant_id, frozenset(key.wrapped_by for key in keys))
+                rewrapped = await asyncio.to_thread(self._rewrapped, tenant_id, keys, wrappers, latest)
+                if storing is not None:
+                    await storing
+                    yield stored
+                storing, stored = asyncio.create_task(self._store.rewrap(tenant_id, rewrapped)), len(rewrapped)
+        finally:
+            if storing is not None:
+                await storing
+        yield stored
 
     async def renew(self, tenant_id: UUID) -> int:
         renewed = 0
@@ -82,12 +98,12 @@ class StoredKeyRotation:
         return dropped
 
     def _rewrapped(
-        self, keys: Sequence[WrappedDataKey], wrappers: Mapping[UUID, DataKey], latest: DataKey
-    ) -> list[WrappedDataKey]:
+        self, tenant_id: UUID, keys: Sequence[Wrapping], wrappers: Mapping[UUID, DataKey], latest: DataKey
+    ) -> list[Wrapping]:
         """Some thousand small operations, so it runs in a thread."""
         rewrapped = []
         for key in keys:
-            context = data_key_context(key.tenant_id, self._region, key.id).encode()
+            context = data_key_context(tenant_id, self._region, key.key_id).encode()
             wrapped = wrap(latest, context, unwrap(wrappers[key.wrapped_by], context, key.wrapped))
-            rewrapped.append(replace(key, wrapped_by=latest.id, wrapped=wrapped))
+            rewrapped.append(Wrapping(key.key_id, latest.id, wrapped))
         return rewrapped
