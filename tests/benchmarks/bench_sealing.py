@@ -27,9 +27,10 @@ from domicile.bootstrap.models import verified
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal
 from domicile.crypto.keys import DataKey
+from domicile.crypto.parts import chunk_id
 from domicile.domain.documents import Chunk, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.values import Classification, Region
-from domicile.ingestion.sealing import chunk_id, seal_chunk, seal_part, seal_title
+from domicile.ingestion.sealing import seal_chunk, seal_part, seal_title
 from domicile.policy.scope import Field, OneOf, RetrievalScope
 from domicile.ports.vector_index import IndexHit, IndexPoint
 from domicile.retrieval.candidates import Candidate

@@ -30,10 +30,11 @@ from domicile.bootstrap import initialise_cell, open_office
 from domicile.bootstrap.keys import key_providers
 from domicile.bootstrap.stores import database, key_store, sealed_index
 from domicile.config import Settings
+from domicile.crypto.parts import chunk_id
 from domicile.domain.documents import Chunk, Collection, Document, DocumentAttributes, DocumentTitle, DocumentVersion
 from domicile.domain.principals import Group, Tenant
 from domicile.domain.values import Classification, Role
-from domicile.ingestion.sealing import chunk_id, seal_chunk, seal_title
+from domicile.ingestion.sealing import seal_chunk, seal_title
 from domicile.ports.keys import ROOT_PROVIDER
 from domicile.ports.repositories import Database
 from domicile.ports.vector_index import IndexPoint

@@ -143,6 +143,19 @@ class TestEveryIndex:
         assert {key: hit.ordinal for key, hit in (await index.fetch(wanted)).items()} == {UUID(int=3): 2, UUID(int=1): 0}
         assert await index.fetch([]) == {}
 
+    async def test_envelopes_are_replaced_and_nothing_else(self, index) -> None:
+        """What finds a chunk stays; one that is gone does not come back."""
+        await index.upsert([point(n, document(A), envelope=b"old") for n in range(3)])
+        one, gone = UUID(int=1), UUID(int=99)
+        before = await index.nearest(QUESTION, of_tenant(A), 9)
+        await index.replace_envelopes({one: b"new", gone: b"new"})
+        await index.replace_envelopes({})
+        assert {hit.envelope for hit in (await index.fetch([one])).values()} == {b"new"}
+        assert {hit.envelope for hit in (await index.fetch([UUID(int=2), UUID(int=3)])).values()} == {b"old"}
+        assert await index.fetch([gone]) == {}
+        assert await index.nearest(QUESTION, of_tenant(A), 9) == before
+        assert await index.count(of_tenant(A)) == 3
+
     async def test_the_nearest_come_first_and_no_more_than_asked(self, index):
         """The dense leg is ordered by cosine similarity and cut at the limit."""
         await index.upsert([point(n, document(A), dense=d) for n, d in enumerate([NORTH, EAST, NORTH_EAST])])

@@ -52,6 +52,7 @@ from domicile.adapters.telemetry.tracing import OpenTelemetry
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.service import Answers
+from domicile.bootstrap.keys import rotation
 from domicile.domain.errors import DomicileError
 from domicile.domain.marks import Marking
 from domicile.domain.principals import Caller, Principal, Tenant
@@ -64,7 +65,9 @@ from domicile.ingestion.progress import Progress
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
+from domicile.lifecycle.rotation import Rotation
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.generator import Generator
 from domicile.ports.keys import ROOT_PROVIDER
@@ -137,6 +140,8 @@ class MemoryCell:
     refresh: PolicyRefresh
     signposts: Signposts
     transfers: TransferRegister
+    rotation: Rotation
+    reencryption: Reencryption
     holds: LegalHolds
     retention: RetentionBook
     audit_log: SqlAuditLog
@@ -224,7 +229,8 @@ async def open_memory_cell(
     transfers = TransferRegister(database=database, gate=gate, clock=clock)
     telemetry = OpenTelemetry("test", HOME.name, spans)
     key_store = MemoryKeyStore()
-    keys = StoredKeyRing(store=key_store, providers={ROOT_PROVIDER: MemoryKeyProvider(HOME)}, region=HOME, clock=clock)
+    provider = MemoryKeyProvider(HOME)
+    keys = StoredKeyRing(store=key_store, providers={ROOT_PROVIDER: provider}, region=HOME, clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
     stores = Stores(database, keys, MemoryBlobStore(), InMemoryVectorIndex(embedder.dimensions))
     parser, queue = PlainParser(), MemoryJobQueue()
@@ -251,6 +257,7 @@ async def open_memory_cell(
         clock=clock,
         receipts=memory_receipts(clock),
     )
+    reencryption = Reencryption(database=database, keys=keys, blobs=stores.blobs, index=stores.index, gate=gate, clock=clock)
     cell = MemoryCell(
         settings=configured,
         region=HOME,
@@ -284,6 +291,8 @@ async def open_memory_cell(
         refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         transfers=transfers,
+        rotation=rotation(key_store, keys, {ROOT_PROVIDER: provider}, gate),
+        reencryption=reencryption,
         holds=LegalHolds(database=database, keys=keys, gate=gate, clock=clock),
         retention=RetentionBook(database=database, gate=gate, clock=clock, floor_days=183),
         audit_log=log,
@@ -296,6 +305,7 @@ async def open_memory_cell(
     try:
         yield cell
     finally:
+        await reencryption.close()
         await answers.close()
         await queue.stop()
         await log.close()

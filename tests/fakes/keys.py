@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from domicile.crypto.envelope import key_id_of, unwrap, wrap
@@ -100,6 +100,9 @@ class MemoryKeyRing:
 
     async def destroy_tenant(self, tenant_id: UUID) -> int:
         return await self.destroy(tenant_id, [key_id for of, key_id in self.keys if of == tenant_id])
+
+    async def made(self, tenant_id: UUID, key_ids: Collection[UUID]) -> dict[UUID, datetime]:
+        return {key_id: datetime(2026, 1, 1, tzinfo=UTC) for key_id in key_ids if (tenant_id, key_id) in self.keys}
 
     async def made_before(self, at: datetime, after: UUID, limit: int) -> Sequence[tuple[UUID, UUID]]:
         return sorted((name for name in self.keys if name[1] > after), key=lambda name: name[1])[:limit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -51,6 +52,12 @@ class InMemoryVectorIndex:
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         await self.ping()
         return {each: _hit(self.points[each]) for each in chunk_ids if each in self.points}
+
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None:
+        await self.ping()
+        for chunk_id, envelope in envelopes.items():
+            if point := self.points.get(chunk_id):
+                self.points[chunk_id] = replace(point, envelope=envelope)
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         await self.ping()

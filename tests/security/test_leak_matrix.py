@@ -151,6 +151,9 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
         "json": {"principal": "mia", "action": "document:read", "resource": f"document:{scene.document}"}
     },
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
+    ("POST", "/v1/keys/reencryption"): lambda scene: {
+        "json": {"documents": [str(scene.document)], "since": "2026-01-01T00:00:00Z"}
+    },
     ("POST", "/v1/holds"): lambda scene: {"json": {"kind": "document", "target": str(scene.document), "reference": "matter"}},
     ("PUT", "/v1/retention"): lambda _: {"json": {"conversations": 36_500}},
     ("PUT", "/v1/policies"): lambda _: {"json": {"text": "", "expected_version": 0, "dry_run": True}},
@@ -188,6 +191,8 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/policies/versions"): (401, 200, 403, 403, 401, 200, 200, 421, 403),
     ("GET", "/v1/policies/versions/{version}"): (401, 404, 403, 403, 401, 200, 200, 421, 403),
     ("POST", "/v1/policies/explain"): (401, 404, 403, 403, 401, 200, 200, 421, 403),
+    ("GET", "/v1/keys"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
+    ("POST", "/v1/keys/reencryption"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
     ("GET", "/v1/holds"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("POST", "/v1/holds"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
     ("DELETE", "/v1/holds/{hold_id}"): (401, 404, 403, 403, 401, 403, 403, 421, 403),

@@ -48,7 +48,7 @@ from domicile.answers.history import History
 from domicile.answers.service import Answers
 from domicile.bootstrap.conversion import convert
 from domicile.bootstrap.health import Health
-from domicile.bootstrap.keys import key_providers, require_usable
+from domicile.bootstrap.keys import key_providers, require_usable, rotation
 from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
@@ -69,8 +69,10 @@ from domicile.ingestion.removal import Leftovers
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.retention_run import RetentionRun
+from domicile.lifecycle.rotation import Rotation
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.key_store import KeyStore
 from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
@@ -108,6 +110,8 @@ class Cell:
     library: Library
     answers: Answers
     conversations: Conversations
+    rotation: Rotation
+    reencryption: Reencryption
     holds: LegalHolds
     retention: RetentionBook
     health: Health
@@ -152,6 +156,7 @@ class _Base:
     database: SqlDatabase
     providers: Mapping[str, KeyProvider]
     key_store: KeyStore
+    ring: StoredKeyRing
     audit_log: SqlAuditLog
     gate: Gate
     in_force: PoliciesInForce
@@ -202,6 +207,7 @@ async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbou
         database=store,
         providers=providers,
         key_store=key_rows,
+        ring=keys,
         audit_log=audit_log,
         in_force=in_force,
         refresh=refresh,
@@ -275,6 +281,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         receipts=receipts(settings, base.models.embedder.model, clock),
     )
     stack.push_async_callback(answers.close)
+    reencryption = Reencryption(database=store, keys=keys, blobs=blobs, index=index, gate=gate, clock=clock)
+    stack.push_async_callback(reencryption.close)
     limits = IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request)
     return Cell(
         settings=settings,
@@ -299,6 +307,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         library=Library(database=store, blobs=blobs, keys=keys, gate=gate, clock=clock),
         answers=answers,
         conversations=Conversations(database=store, history=history, gate=gate),
+        rotation=rotation(base.key_store, base.ring, base.providers, gate),
+        reencryption=reencryption,
         holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
         retention=retention_book(settings, store, gate, clock),
         health=Health(

@@ -8,13 +8,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from domicile.access.gate import Gate
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.keys.file_provider import FileKeyProvider
+from domicile.adapters.keys.ring import StoredKeyRing
+from domicile.adapters.keys.rotation import StoredKeyRotation
 from domicile.bootstrap.provider_file import Entry, FileEntry, KmsEntry, Pkcs11Entry, VaultEntry, provider_entries
 from domicile.bootstrap.residency import shown_provider, way
 from domicile.config import Settings, read_secret
 from domicile.domain.errors import ConfigurationError, DomicileError, KeyProviderUnavailable
 from domicile.domain.values import Region
+from domicile.lifecycle.rotation import Rotation
+from domicile.ports.key_store import KeyStore
 from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
 
 OK = "ok"
@@ -71,6 +76,12 @@ async def provider_states(settings: Settings, outbound: Outbound) -> list[Provid
         ProviderState(each.name, each.kind, each.region, shown_provider(each), state, detail)
         for each, (state, detail) in zip(entries, asked, strict=True)
     ]
+
+
+def rotation(store: KeyStore, ring: StoredKeyRing, providers: Mapping[str, KeyProvider], gate: Gate) -> Rotation:
+    """Replacing the keys that those providers and that ring hold."""
+    keys = StoredKeyRotation(store=store, ring=ring, region=gate.cell_region)
+    return Rotation(keys=keys, providers={name: each.region for name, each in providers.items()}, gate=gate)
 
 
 async def _state(provider: KeyProvider) -> tuple[str, str]:

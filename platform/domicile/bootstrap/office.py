@@ -26,9 +26,8 @@ from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import StoredKeyRing
-from domicile.adapters.keys.rotation import StoredKeyRotation
 from domicile.adapters.lock.folder import FolderLock, Holder
-from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable
+from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable, rotation
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
@@ -114,11 +113,7 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
             holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
             retention=retention_book(settings, store, gate, clock),
             retention_run=retention_run(store, keys, gate, clock, left_to_the_sweep),
-            rotation=Rotation(
-                keys=StoredKeyRotation(store=key_rows, ring=keys, region=gate.cell_region),
-                providers={each.name: each.region for each in providers.values()},
-                gate=gate,
-            ),
+            rotation=rotation(key_rows, keys, providers, gate),
             region=cell_region(settings),
         )
         await EgressLedger(PROCESS_GUARD, gate).flush()

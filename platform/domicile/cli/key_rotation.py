@@ -132,7 +132,7 @@ def _rotated(tenants: list[str] | tuple[()], provider: str | None, *, as_json: b
 async def _followed(office: Office, tenant: str, provider: str | None) -> int:
     progress: AsyncIterator[Progress] = office.rotation.rotate(await office.operator(tenant), provider)
     done = 0
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task(tenant, total=None)
         async for each in progress:
             done = each.done
@@ -162,7 +162,7 @@ def _renewed(root: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Bar]:
+def progress_bar() -> Iterator[Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -20,6 +20,7 @@ from domicile.cli import (
     people,
     policy,
     receipt,
+    reencryption,
     retention,
     serve,
     tenant_policy,
@@ -64,6 +65,7 @@ keys.app.command("rotate")(key_rotation.rotate)
 keys.app.command("use")(key_rotation.use)
 keys.app.command("renew")(key_rotation.renew)
 keys.app.command("minimum")(key_rotation.minimum)
+keys.app.command("reencrypt")(reencryption.reencrypt)
 app.add_typer(holds.app, name="hold")
 app.add_typer(retention.app, name="retention")
 

@@ -93,6 +93,13 @@ class DocumentVersion:
     size_bytes: int
     chunk_count: int
     created_at: datetime
+    #: The data key that it will have, while it is being encrypted anew: until then some of it is sealed with each.
+    next_key_id: UUID | None = None
+
+    @property
+    def key_ids(self) -> tuple[UUID, ...]:
+        """Every key that something of it may be sealed with."""
+        return (self.data_key_id,) if self.next_key_id is None else (self.data_key_id, self.next_key_id)
 
 
 @dataclass(frozen=True, slots=True)

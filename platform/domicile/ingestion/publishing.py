@@ -19,6 +19,7 @@ from dataclasses import replace
 from domicile.access.gate import Gate
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.crypto.context import Part
+from domicile.crypto.parts import blob_key, blob_keys, chunk_id
 from domicile.domain.actions import Action
 from domicile.domain.documents import Document, DocumentVersion, ItemState, Job, JobItem
 from domicile.domain.errors import DocumentWithdrawn, DomicileError, Forbidden, LegalHold
@@ -27,7 +28,7 @@ from domicile.domain.principals import AuthenticationMethod
 from domicile.ingestion.authority import decisions
 from domicile.ingestion.flow import all_of
 from domicile.ingestion.reading import ReadDocument
-from domicile.ingestion.sealing import blob_key, blob_keys, chunk_id, seal_chunk, seal_part, seal_title
+from domicile.ingestion.sealing import seal_chunk, seal_part, seal_title
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.windows import Window, completed
 from domicile.policy.request import Decision
@@ -140,7 +141,7 @@ class Publisher:
             await unit.commit()
         if refused:
             await self._remove(refused)
-        await self._keys.destroy(job.tenant_id, [version.data_key_id for _, version in replaced])
+        await self._keys.destroy(job.tenant_id, [key_id for _, version in replaced for key_id in version.key_ids])
         await self._index.delete_versions([version.id for _, version in replaced])  # (3)
         await self._blobs.delete([key for item, version in replaced for key in blob_keys(item.attributes, version.id)])
 

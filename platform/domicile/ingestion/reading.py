@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from domicile.crypto.context import Part
 from domicile.crypto.keys import DataKey
+from domicile.crypto.parts import blob_key
 from domicile.domain.documents import Chunk, DocumentTitle, JobItem
 from domicile.domain.errors import DependencyError, DocumentEmpty, DomicileError
 from domicile.ingestion.chunking import Chunker
-from domicile.ingestion.sealing import blob_key, unseal_part, unseal_title
+from domicile.ingestion.sealing import unseal_part, unseal_title
 from domicile.ports.blobs import BlobStore
 from domicile.ports.keys import KeyRing
 from domicile.ports.parser import ParsedDocument, Parser

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from domicile.crypto.parts import blob_keys
 from domicile.domain.documents import RemovedDocument
 from domicile.domain.errors import DocumentWithdrawn
-from domicile.ingestion.sealing import blob_keys
 from domicile.ports.blobs import BlobStore
 from domicile.ports.keys import KeyRing
 from domicile.ports.repositories import UnitOfWork
@@ -33,7 +33,7 @@ async def remove_document(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) 
         published_at=removed.version.created_at,
         abandoned=tuple(item.version_id for item in abandoned),
         versions=(removed.version.id, *(item.version_id for item in abandoned)),
-        data_keys=(removed.version.data_key_id, *(item.data_key_id for item in abandoned)),
+        data_keys=(*removed.version.key_ids, *(item.data_key_id for item in abandoned)),
     )
 
 

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from domicile.crypto.context import Part
 from domicile.crypto.keys import DataKey
+from domicile.crypto.parts import blob_key
 from domicile.domain.documents import DocumentAttributes, DocumentTitle, ItemState, JobItem
 from domicile.domain.errors import DomicileError
 from domicile.ingestion.drafts import Draft
 from domicile.ingestion.flow import all_of
-from domicile.ingestion.sealing import blob_key, seal_part, seal_title
+from domicile.ingestion.sealing import seal_part, seal_title
 from domicile.ports.blobs import BlobStore
 from domicile.ports.clock import Clock
 from domicile.ports.keys import KeyRing

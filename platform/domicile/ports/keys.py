@@ -159,6 +159,10 @@ class KeyRing(Protocol):
         """
         ...
 
+    async def made(self, tenant_id: UUID, key_ids: Collection[UUID]) -> dict[UUID, datetime]:
+        """When those data keys were made; the ones that are not there are left out."""
+        ...
+
     async def made_before(self, at: datetime, after: UUID, limit: int) -> Sequence[tuple[UUID, UUID]]:
         """(tenant id, key id) of data keys made before that time, by key id, after that one, without lasting keys."""
         ...

@@ -6,7 +6,7 @@ that everybody else knows: a point store takes ``SealedPoint`` only, so that to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NewType, Protocol
 from uuid import UUID
@@ -44,6 +44,8 @@ class PointStore(Protocol):
         ...
 
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]: ...
+
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None: ...
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None: ...
 

@@ -156,6 +156,14 @@ class DocumentRepository(Protocol):
         """Remove it and order the destruction of its data key; gives what was removed. Raises ``NotFound``."""
         ...
 
+    async def set_next_key(self, tenant_id: UUID, version_id: UUID, key_id: UUID) -> bool:
+        """Name the data key that the current version will have; False, and nothing, if it is not current or has one."""
+        ...
+
+    async def adopt_key(self, tenant_id: UUID, version_id: UUID, key_id: UUID, title_envelope: bytes) -> bool:
+        """Make the next data key the version's own, with its title sealed by it; False, and nothing, if it is not that one."""
+        ...
+
     async def live_versions(self) -> frozenset[UUID]:
         """Every current version and every version that a pending job item will publish, for the sweep after a crash."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -77,6 +77,10 @@ class VectorIndex(Protocol):
 
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         """What those chunks are, for the few of a search's hits that are looked at; one that is gone by now is left out."""
+        ...
+
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None:
+        """Give those chunks other envelopes; durable when it returns. One that is gone by now stays gone."""
         ...
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:

@@ -16,7 +16,8 @@ from domicile.access.gate import Gate
 from domicile.access.naming import group_ids, owner_id
 from domicile.audit.events import Outcome
 from domicile.crypto.context import Part
-from domicile.crypto.envelope import unseal
+from domicile.crypto.envelope import key_id_of, unseal
+from domicile.crypto.parts import blob_key, context_of
 from domicile.domain.actions import Action
 from domicile.domain.documents import Collection, Document, DocumentTitle
 from domicile.domain.errors import CallerError, DomicileError, NotFound, RegionRefused
@@ -29,7 +30,7 @@ from domicile.ports.clock import Clock
 from domicile.ports.keys import KeyRing
 from domicile.ports.repositories import Database, UnitOfWork
 from domicile.retrieval.horizon import visible_collections
-from domicile.retrieval.unsealing import context_of, title_of
+from domicile.retrieval.unsealing import title_of
 
 MAX_PAGE = 200
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -193,12 +194,14 @@ class Library:
     async def _content(self, caller: Caller, document: Document, part: Part) -> tuple[bytes, DocumentTitle]:
         decision = await self._permitted(caller, Action.DOCUMENT_READ, document.attributes, (document.id,), part)
         try:
-            blob_key = f"{caller.tenant.id}/{document.id}/{document.version.id}/{part.value}"
-            envelope = await self._blobs.get(blob_key)
-            key = await self._keys.open(caller.tenant.id, document.version.data_key_id)
+            place = (document.attributes, document.version.id, part)
+            envelope = await self._blobs.get(blob_key(*place))
+            # By the key that the envelope names: a document that is being encrypted anew has two.
+            named, own = key_id_of(envelope), document.version.data_key_id
+            keys = await self._keys.open_many(caller.tenant.id, frozenset({named, own}))
             # In a thread: a large original would hold up everybody else's requests.
-            content = await asyncio.to_thread(unseal, key, context_of(document, part), envelope)
-            return content, title_of(document, key)
+            content = await asyncio.to_thread(unseal, keys[named], context_of(*place), envelope)
+            return content, title_of(document, keys[own])
         except DomicileError as error:
             await self._gate.record(
                 caller,

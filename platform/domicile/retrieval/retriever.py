@@ -18,6 +18,7 @@ from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
+from domicile.crypto.envelope import key_id_of
 from domicile.domain.actions import Action
 from domicile.domain.documents import Passage
 from domicile.domain.errors import CallerError, NotFound, QuestionEmpty, QuestionTooLong
@@ -100,12 +101,12 @@ class Retriever:
         if not found.candidates:
             return []
         documents = {candidate.document.id: candidate.document for candidate in found.candidates}
-        key_ids = frozenset(document.version.data_key_id for document in documents.values())
-        keys = await self._keys.open_many(caller.tenant.id, key_ids)
+        # By the key that each envelope names: a document that is being encrypted anew has two.
+        named = {key_id_of(candidate.hit.envelope) for candidate in found.candidates}
+        own = {document.version.data_key_id for document in documents.values()}
+        keys = await self._keys.open_many(caller.tenant.id, frozenset(named | own))
         titles = {id_: title_of(each, keys[each.version.data_key_id]) for id_, each in documents.items()}
-        return [
-            passage_of(each, keys[each.document.version.data_key_id], titles[each.document.id]) for each in found.candidates
-        ]
+        return [passage_of(each, keys[key_id_of(each.hit.envelope)], titles[each.document.id]) for each in found.candidates]
 
     def _checked(self, query: SearchQuery) -> str:
         text = clean_text(query.text).strip()

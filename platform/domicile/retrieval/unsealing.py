@@ -9,9 +9,10 @@ from __future__ import annotations
 import msgspec
 
 from domicile.crypto.compaction import expanded
-from domicile.crypto.context import EncryptionContext, Part
+from domicile.crypto.context import Part
 from domicile.crypto.envelope import unseal
 from domicile.crypto.keys import DataKey
+from domicile.crypto.parts import context_of
 from domicile.domain.documents import Chunk, Document, DocumentTitle, Passage
 from domicile.domain.errors import DecryptionFailed
 from domicile.retrieval.candidates import Candidate
@@ -29,16 +30,9 @@ _decode_chunk = msgspec.json.Decoder(_ChunkBody).decode
 _decode_title = msgspec.json.Decoder(DocumentTitle).decode
 
 
-def context_of(document: Document, part: Part, ordinal: int | None = None) -> EncryptionContext:
-    """What an envelope of the document's current version is about; ``ordinal`` names the chunk."""
-    version = str(document.version.id) if ordinal is None else f"{document.version.id}/{ordinal}"
-    attributes = document.attributes
-    return EncryptionContext(attributes.tenant_id, attributes.region, document.id, version, part)
-
-
 def title_of(document: Document, key: DataKey) -> DocumentTitle:
     """The document's title, source and media type; raises ``DecryptionFailed``."""
-    plain = unseal(key, context_of(document, Part.TITLE), document.version.title_envelope)
+    plain = unseal(key, context_of(document.attributes, document.version.id, Part.TITLE), document.version.title_envelope)
     try:
         return _decode_title(plain)
     except msgspec.DecodeError:
@@ -48,7 +42,7 @@ def title_of(document: Document, key: DataKey) -> DocumentTitle:
 def passage_of(candidate: Candidate, key: DataKey, title: DocumentTitle) -> Passage:
     """The candidate's text as a passage; raises ``DecryptionFailed``."""
     hit, document = candidate.hit, candidate.document
-    plain = unseal(key, context_of(document, Part.CHUNK, hit.ordinal), hit.envelope)
+    plain = unseal(key, context_of(document.attributes, document.version.id, Part.CHUNK, hit.ordinal), hit.envelope)
     try:
         body = _decode_chunk(expanded(plain))
     except msgspec.DecodeError:

@@ -20,7 +20,9 @@ from domicile.ingestion.intake import Intake
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
+from domicile.lifecycle.rotation import Rotation
 from domicile.ports.repositories import Database
 from domicile.ports.telemetry import Telemetry
 from domicile.retrieval.library import Library
@@ -91,6 +93,10 @@ class ServedCell(Protocol):
     def signposts(self) -> Signposts: ...
     @property
     def transfers(self) -> TransferRegister: ...
+    @property
+    def rotation(self) -> Rotation: ...
+    @property
+    def reencryption(self) -> Reencryption: ...
     @property
     def holds(self) -> LegalHolds: ...
     @property

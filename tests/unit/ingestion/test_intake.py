@@ -13,6 +13,7 @@ from domicile.adapters.db.marks import mark_columns
 from domicile.adapters.db.schema import collections
 from domicile.audit.events import Outcome
 from domicile.crypto.context import Part
+from domicile.crypto.parts import blob_key
 from domicile.domain.actions import Action
 from domicile.domain.documents import ItemState, JobState
 from domicile.domain.errors import (
@@ -30,7 +31,7 @@ from domicile.domain.marks import Marks, Validity
 from domicile.domain.subjects import subject_digest
 from domicile.domain.values import Classification
 from domicile.ingestion.intake import Upload
-from domicile.ingestion.sealing import blob_key, unseal_part
+from domicile.ingestion.sealing import unseal_part
 
 
 async def test_an_accepted_document_is_spooled_encrypted_recorded_and_enqueued(cell: IngestCell) -> None:

@@ -13,6 +13,7 @@ from tests.unit.ingestion.cell import ACME, ADMIN, FOREIGN, HANDBOOK, IngestCell
 from domicile.audit.events import Outcome
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import unseal
+from domicile.crypto.parts import blob_key
 from domicile.domain.actions import Action
 from domicile.domain.documents import ItemState, JobState
 from domicile.domain.errors import (
@@ -25,7 +26,7 @@ from domicile.domain.errors import (
 )
 from domicile.ingestion import sweeping
 from domicile.ingestion.intake import Upload
-from domicile.ingestion.sealing import blob_key, unseal_part, unseal_title
+from domicile.ingestion.sealing import unseal_part, unseal_title
 from domicile.ports.repositories import REPLY_LIFETIME, IdempotentReply
 
 LONG = "# Long\n\n" + "\n\n".join(f"Paragraph {number} says {'something ' * 60}." for number in range(40))

@@ -54,6 +54,16 @@ _LIVE_VERSIONS = union(
 
 _DELETE_SUBJECTS = delete(document_subjects).where(document_subjects.c.document_id == bindparam("document_id"))
 
+_OF_VERSION = (documents.c.tenant_id == bindparam("in_tenant"), documents.c.version_id == bindparam("of"))
+_SET_NEXT_KEY = (
+    update(documents).where(*_OF_VERSION, documents.c.next_key_id.is_(None)).values(next_key_id=bindparam("next_key_id"))
+)
+_ADOPT_KEY = (
+    update(documents)
+    .where(*_OF_VERSION, documents.c.next_key_id == bindparam("key"))
+    .values(data_key_id=documents.c.next_key_id, next_key_id=None, title_envelope=bindparam("title_envelope"))
+)
+
 
 class SqlDocuments:
     """Implements ``DocumentRepository``."""
@@ -111,7 +121,7 @@ class SqlDocuments:
         if found is None or found.version.id == document.version.id:
             return None
         if found.version.data_key_id != document.version.data_key_id:
-            await doom(self._transaction, attributes.tenant_id, [found.version.data_key_id])
+            await doom(self._transaction, attributes.tenant_id, found.version.key_ids)
         return found.version
 
     async def delete(self, tenant_id: UUID, document_id: UUID) -> Document:
@@ -123,8 +133,16 @@ class SqlDocuments:
         await self._transaction.run(_DELETE_LABELS, {"document_id": document_id})
         await self._transaction.run(_DELETE_SUBJECTS, {"document_id": document_id})
         await self._transaction.run(_DELETE, {"document_id": document_id})
-        await doom(self._transaction, tenant_id, [removed.version.data_key_id])
+        await doom(self._transaction, tenant_id, removed.version.key_ids)
         return removed
+
+    async def set_next_key(self, tenant_id: UUID, version_id: UUID, key_id: UUID) -> bool:
+        which = {"in_tenant": tenant_id, "of": version_id, "next_key_id": key_id}
+        return bool(await self._transaction.run(_SET_NEXT_KEY, which))
+
+    async def adopt_key(self, tenant_id: UUID, version_id: UUID, key_id: UUID, title_envelope: bytes) -> bool:
+        which = {"in_tenant": tenant_id, "of": version_id, "key": key_id, "title_envelope": title_envelope}
+        return bool(await self._transaction.run(_ADOPT_KEY, which))
 
     async def live_versions(self) -> frozenset[UUID]:
         return frozenset(row.version_id for row in await self._transaction.all(_LIVE_VERSIONS))
@@ -160,6 +178,7 @@ def _columns(document: Document) -> Mapping[str, Any]:
         "source_digest": document.source_digest,
         "version_id": version.id,
         "data_key_id": version.data_key_id,
+        "next_key_id": version.next_key_id,
         "content_digest": version.content_digest,
         "title_envelope": version.title_envelope,
         "size_bytes": version.size_bytes,
@@ -201,6 +220,7 @@ def _document(row: Row[Any], group_ids: frozenset[UUID]) -> Document:
             size_bytes=row.size_bytes,
             chunk_count=row.chunk_count,
             created_at=row.version_created_at,
+            next_key_id=row.next_key_id,
         ),
         created_at=row.created_at,
     )

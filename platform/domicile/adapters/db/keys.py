@@ -16,7 +16,7 @@ _DONE = delete(doomed_keys).where(doomed_keys.c.id.in_(bindparam("ids", expandin
 _NAMED = union(
     *(
         select(column).where(column.in_(bindparam("ids", expanding=True)))
-        for column in (documents.c.data_key_id, job_items.c.data_key_id, conversations.c.data_key_id)
+        for column in (documents.c.data_key_id, documents.c.next_key_id, job_items.c.data_key_id, conversations.c.data_key_id)
     )
 )
 

@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0009")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -207,6 +207,8 @@ documents = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("version_id", Id, nullable=False),
     Column("data_key_id", Id, nullable=False),
+    # While it is being encrypted anew.
+    Column("next_key_id", Id),
     Column("content_digest", LargeBinary, nullable=False),
     Column("title_envelope", LargeBinary, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),

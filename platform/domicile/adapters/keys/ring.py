@@ -100,6 +100,10 @@ class StoredKeyRing:
         self._forget(tenant_id, key_ids)  # What was read between the two.
         return destroyed
 
+    async def made(self, tenant_id: UUID, key_ids: Collection[UUID]) -> dict[UUID, datetime]:
+        found = await self._store.data_keys(tenant_id, key_ids)
+        return {key_id: each.created_at for key_id, each in found.items()}
+
     async def made_before(self, at: datetime, after: UUID, limit: int) -> Sequence[tuple[UUID, UUID]]:
         while page := await self._store.page(after, at, limit):
             lasting = {_secret_id(each.tenant_id, purpose) for each in page for purpose in Secret}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from domicile.adapters.qdrant.points import (
     VERSION,
     batches,
     collection_name,
+    envelope_payload,
     hit_of,
     payload_of,
 )
@@ -104,6 +105,12 @@ class EdgeVectorIndex:
             found = self._shard.retrieve(list(chunk_ids), _HIT_PAYLOAD, False)
         return {hit.chunk_id: hit for hit in (hit_of(cast("UUID", point.id), point.payload or {}) for point in found)}
 
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None:
+        for chunk_id, envelope in envelopes.items():
+            await self._write(partial(self._replace_envelope, chunk_id, envelope))
+        if envelopes:
+            await self._write(partial(force_log_to_disk, self._folder))
+
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         if not version_ids:
             return
@@ -157,6 +164,11 @@ class EdgeVectorIndex:
         if self._unflushed_points >= FLUSH_POINTS:
             self._shard.flush()
             self._unflushed_points = 0
+
+    def _replace_envelope(self, chunk_id: UUID, envelope: bytes) -> None:
+        self._check_space()
+        if self._shard.retrieve([chunk_id], False, False):
+            self._shard.update(engine.UpdateOperation.set_payload([chunk_id], envelope_payload(envelope)))
 
     def _shut(self) -> None:
         with translated():

@@ -77,8 +77,12 @@ def payload_of(point: IndexPoint) -> dict[str, Any]:
         **_present(attributes),
         VERSION: str(point.version_id),
         ORDINAL: point.ordinal,
-        ENVELOPE: base64.b64encode(point.envelope).decode("ascii"),
+        **envelope_payload(point.envelope),
     }
+
+
+def envelope_payload(envelope: bytes) -> dict[str, Any]:
+    return {ENVELOPE: base64.b64encode(envelope).decode("ascii")}
 
 
 def _present(attributes: DocumentAttributes) -> dict[str, Any]:

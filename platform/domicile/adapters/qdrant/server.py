@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from pathlib import Path
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,6 +24,7 @@ from domicile.adapters.qdrant.points import (
     VERSION,
     batches,
     collection_name,
+    envelope_payload,
     hit_of,
     payload_of,
 )
@@ -152,6 +153,22 @@ class ServerVectorIndex:
         ids, fields = [str(each) for each in chunk_ids], self._models.PayloadSelectorInclude(include=HIT_FIELDS)
         found = await self._call(lambda: self._client.retrieve(self._collection, ids, with_payload=fields))
         return {hit.chunk_id: hit for hit in (hit_of(UUID(str(point.id)), point.payload or {}) for point in found)}
+
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None:
+        """One operation each; the server passes over points that are not there."""
+        ids = [str(each) for each in envelopes]
+        if not ids:
+            return
+        there = {str(point.id) for point in await self._call(lambda: self._client.retrieve(self._collection, ids, False))}
+        operations = [
+            self._models.SetPayloadOperation(
+                set_payload=self._models.SetPayload(payload=envelope_payload(envelope), points=[str(chunk_id)])
+            )
+            for chunk_id, envelope in envelopes.items()
+            if str(chunk_id) in there
+        ]
+        if operations:
+            await self._call(lambda: self._client.batch_update_points(self._collection, operations, wait=True))
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         if not version_ids:

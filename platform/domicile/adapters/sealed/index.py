@@ -82,6 +82,9 @@ class SealedIndex:
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         return await self._store.fetch(chunk_ids)
 
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None:
+        await self._store.replace_envelopes(envelopes)
+
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         await self._store.delete_versions(version_ids)
         if version_ids:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +38,10 @@ class InstrumentedIndex:
 
     async def fetch(self, chunk_ids: Sequence[UUID]) -> dict[UUID, IndexHit]:
         return await self.inner.fetch(chunk_ids)
+
+    async def replace_envelopes(self, envelopes: Mapping[UUID, bytes]) -> None:
+        with self.telemetry.span("domicile.index.replace"):
+            await self.inner.replace_envelopes(envelopes)
 
     async def delete_versions(self, version_ids: Sequence[UUID]) -> None:
         with self.telemetry.span("domicile.index.delete"):
