@@ -14,7 +14,8 @@ Policies may change between two uses of the gate. Within one, decision, reasons 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Unpack
 from uuid import UUID
@@ -23,7 +24,7 @@ from domicile.access.events import Detail, EventFields, event_of
 from domicile.access.inforce import PoliciesInForce
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
-from domicile.domain.errors import CallerError, Forbidden, NotFound
+from domicile.domain.errors import CallerError, DomicileError, Forbidden, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
@@ -164,6 +165,19 @@ class Gate:
         event = self.event(caller, action, resource, outcome, **fields)
         await self._log.append(event)
         return event.id
+
+    @asynccontextmanager
+    async def completing(
+        self, caller: Caller, action: Action, resource: Resource, decision: Decision, **fields: Unpack[EventFields]
+    ) -> AsyncIterator[None]:
+        """For what comes after a permitted access was recorded: if that fails, such as because stored bytes do not open, it is
+        recorded too, before it is told."""
+        try:
+            yield
+        except DomicileError as error:
+            fields["reason"] = error.slug
+            await self.record(caller, action, resource, Outcome.FAILED, decision, **fields)
+            raise
 
     async def append(self, *events: AuditEvent) -> None:
         """Append events that no decision led to, such as a failed authentication; durable when it returns, or raises."""

@@ -51,7 +51,8 @@ class Conversations:
         own = [each for each, permitted in zip(found, decisions, strict=True) if permitted.allowed]
         detail = (("conversations", len(own)),)
         await self._gate.record(caller, Action.CONVERSATION_READ, resource, Outcome.PERMITTED, decision, detail=detail)
-        titles = await self._history.titles(caller.tenant.id, own) if own else []
+        async with self._gate.completing(caller, Action.CONVERSATION_READ, resource, decision):
+            titles = await self._history.titles(caller.tenant.id, own) if own else []
         return [_view(each, title) for each, title in zip(own, titles, strict=True)]
 
     async def get(self, caller: Caller, conversation_id: UUID) -> ConversationView:
@@ -59,8 +60,9 @@ class Conversations:
         action = Action.CONVERSATION_READ
         conversation, decision = await owned_conversation(self._gate, self._database, caller, conversation_id, action)
         await self._gate.record(caller, action, resource_of(conversation), Outcome.PERMITTED, decision)
-        (title,) = await self._history.titles(caller.tenant.id, [conversation])
-        return _view(conversation, title, tuple(await self._history.read(conversation)))
+        async with self._gate.completing(caller, action, resource_of(conversation), decision):
+            (title,) = await self._history.titles(caller.tenant.id, [conversation])
+            return _view(conversation, title, tuple(await self._history.read(conversation)))
 
     async def delete(self, caller: Caller, conversation_id: UUID) -> None:
         """Removes it, in one transaction with the audit event, and destroys its key. Raises like ``get``, and ``LegalHold``."""

@@ -75,13 +75,12 @@ class Progress:
 
     async def get(self, caller: Caller, job_id: UUID) -> JobView:
         """The job as it is now; raises ``NotFound`` or ``Forbidden``."""
-        job = await self._permitted(caller, job_id)
-        return _view(job, await self._sources(job))
+        job, sources = await self._permitted(caller, job_id)
+        return _view(job, sources)
 
     async def watch(self, caller: Caller, job_id: UUID) -> AsyncIterator[JobView]:
         """The job now and after each change, until it is done. Decided and recorded once, when watching begins."""
-        job = await self._permitted(caller, job_id)
-        sources = await self._sources(job)
+        job, sources = await self._permitted(caller, job_id)
         shown = _view(job, sources)
         yield shown
         while shown.state is not JobState.DONE:
@@ -92,8 +91,8 @@ class Progress:
                 shown = view
                 yield shown
 
-    async def _permitted(self, caller: Caller, job_id: UUID) -> Job:
-        """The job, with the access recorded: what it shows includes the sources, which are content."""
+    async def _permitted(self, caller: Caller, job_id: UUID) -> tuple[Job, dict[UUID, str]]:
+        """The job and its items' sources, which are content, once the access is recorded."""
         try:
             async with self._database.reading() as unit:
                 job = await unit.jobs.get(caller.tenant.id, job_id)
@@ -103,7 +102,8 @@ class Progress:
         resource = OwnedResource("job", job.id, job.tenant_id, job.principal_id)
         decision = await self._gate.require(caller, Action.JOB_READ, resource)
         await self._gate.record(caller, Action.JOB_READ, resource, Outcome.PERMITTED, decision)
-        return job
+        async with self._gate.completing(caller, Action.JOB_READ, resource, decision):
+            return job, await self._sources(job)
 
     async def _refuse(self, caller: Caller, job_id: UUID) -> None:
         asked = OwnedResource("job", job_id, caller.tenant.id, caller.principal.id)

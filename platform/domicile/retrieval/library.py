@@ -20,7 +20,7 @@ from domicile.crypto.envelope import key_id_of, unseal
 from domicile.crypto.parts import blob_key, context_of
 from domicile.domain.actions import Action
 from domicile.domain.documents import Collection, Document, DocumentTitle
-from domicile.domain.errors import CallerError, DomicileError, NotFound, RegionRefused
+from domicile.domain.errors import CallerError, NotFound, RegionRefused
 from domicile.domain.marks import ALWAYS, NOTHING_SAID, UNMARKED, Marking, Marks
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Region, slug
@@ -134,14 +134,17 @@ class Library:
         await self._gate.record(
             caller, Action.DOCUMENT_LIST, CollectionResource.of(where), Outcome.PERMITTED, decision, documents=ids
         )
-        views = await self._views(caller, listed)
+        async with self._gate.completing(caller, Action.DOCUMENT_LIST, CollectionResource.of(where), decision, documents=ids):
+            views = await self._views(caller, listed)
         return DocumentPage(tuple(views), page[-1].id if len(found) > limit else None)
 
     async def document(self, caller: Caller, document_id: UUID) -> DocumentView:
         """Raises ``NotFound`` (also for another tenant's) or ``Forbidden``."""
         document = await self._document(caller, document_id, Action.DOCUMENT_LIST)
-        await self._permitted(caller, Action.DOCUMENT_LIST, document.attributes, (document.id,))
-        (view,) = await self._views(caller, [document])
+        action, ids = Action.DOCUMENT_LIST, (document.id,)
+        decision = await self._permitted(caller, action, document.attributes, ids)
+        async with self._gate.completing(caller, action, document.attributes, decision, documents=ids):
+            (view,) = await self._views(caller, [document])
         return view
 
     async def titles(self, caller: Caller, documents: Sequence[UUID]) -> dict[UUID, DocumentTitle]:
@@ -163,7 +166,11 @@ class Library:
             for document, decision in listed
         ]
         await self._gate.append(*events)
-        return {view.id: view.title for view in await self._views(caller, [document for document, _ in listed])}
+        if not listed:
+            return {}
+        shown, tenant = [document for document, _ in listed], TenantResource(caller.tenant.id)
+        async with self._gate.completing(caller, Action.DOCUMENT_LIST, tenant, listed[0][1]):
+            return {view.id: view.title for view in await self._views(caller, shown)}
 
     async def text(self, caller: Caller, document_id: UUID) -> str:
         """The extracted text of the current version, to which a citation's offsets point. Raises like ``document``."""
@@ -193,7 +200,7 @@ class Library:
 
     async def _content(self, caller: Caller, document: Document, part: Part) -> tuple[bytes, DocumentTitle]:
         decision = await self._permitted(caller, Action.DOCUMENT_READ, document.attributes, (document.id,), part)
-        try:
+        async with self._gate.completing(caller, Action.DOCUMENT_READ, document.attributes, decision, documents=(document.id,)):
             place = (document.attributes, document.version.id, part)
             envelope = await self._blobs.get(blob_key(*place))
             # By the key that the envelope names: a document that is being encrypted anew has two.
@@ -202,17 +209,6 @@ class Library:
             # In a thread: a large original would hold up everybody else's requests.
             content = await asyncio.to_thread(unseal, keys[named], context_of(*place), envelope)
             return content, title_of(document, keys[own])
-        except DomicileError as error:
-            await self._gate.record(
-                caller,
-                Action.DOCUMENT_READ,
-                document.attributes,
-                Outcome.FAILED,
-                decision,
-                documents=(document.id,),
-                reason=error.slug,
-            )
-            raise
 
     async def _permitted(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
-from domicile.domain.errors import DomicileError
 from domicile.domain.principals import Caller
 from domicile.policy.request import TenantResource
 from domicile.retrieval.candidates import MAX_LIMIT, Candidate, Found, SearchQuery, SearchResult
@@ -35,9 +34,6 @@ class Search:
             chunks=found.chunk_ids,
             policies=found.policies,
         )
-        try:
+        async with self._gate.completing(caller, Action.SEARCH_CREATE, resource, found.decision):
             passages = await self._retriever.release(caller, found)
-        except DomicileError as error:
-            await self._gate.record(caller, Action.SEARCH_CREATE, resource, Outcome.FAILED, found.decision, reason=error.slug)
-            raise
         return SearchResult(tuple(passages), found.searched_documents, found.searched_collections, audit_id)
