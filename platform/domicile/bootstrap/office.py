@@ -14,6 +14,7 @@ from domicile.access.gate import Gate
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.policies import TenantPolicyBook
+from domicile.access.profiles import Profiles
 from domicile.access.replay import Replay
 from domicile.access.residency import ResidencyView
 from domicile.access.transfers import TransferRegister
@@ -24,6 +25,7 @@ from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
 from domicile.adapters.identity.clock import SystemClock
+from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
@@ -36,6 +38,7 @@ from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
+from domicile.ports.keys import ROOT_PROVIDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +89,19 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
         refresh = PolicyRefresh(in_force, store)
         await refresh.refresh()
         gate = Gate(in_force, log, clock, cell_region(settings))
-        administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
-        policies = TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock)
-        transfers = TransferRegister(database=store, gate=gate, clock=clock)
-        yield Office(
-            administration=administration,
-            journal=Journal(log=log, gate=gate),
-            policies=policies,
-            transfers=transfers,
-            explanations=Explanations(database=store, gate=gate),
-            replay=Replay(database=store, log=log, gate=gate),
-            region=cell_region(settings),
-        )
+        async with _profiles(settings, outbound) as profiles:
+            administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock, profiles=profiles)
+            policies = TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock)
+            transfers = TransferRegister(database=store, gate=gate, clock=clock)
+            yield Office(
+                administration=administration,
+                journal=Journal(log=log, gate=gate),
+                policies=policies,
+                transfers=transfers,
+                explanations=Explanations(database=store, gate=gate, profiles=profiles),
+                replay=Replay(database=store, log=log, gate=gate),
+                region=cell_region(settings),
+            )
         await EgressLedger(PROCESS_GUARD, gate, clock).flush()
     finally:
         await log.close()
@@ -151,10 +155,24 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
     try:
         url, password = database_url(settings, outbound), read_secret(settings.database_password_file)
         await _upgrade_key_store(settings, outbound)
-        return await upgrade(url, folder=resource_dir("migrations"), password=password)
+        async with _profiles(settings, outbound) as profiles:
+            return await upgrade(url, folder=resource_dir("migrations"), password=password, profiles=profiles)
     finally:
         if lock:
             lock.release()
+
+
+@asynccontextmanager
+async def _profiles(settings: Settings, outbound: Outbound) -> AsyncIterator[Profiles]:
+    """Over a key ring of its own, for one command."""
+    region, clock = cell_region(settings), SystemClock()
+    store = key_store(settings, outbound)
+    keys = StoredKeyRing(store=store, providers={ROOT_PROVIDER: key_provider(settings)}, region=region, clock=clock)
+    try:
+        yield Profiles(keys=keys, clock=clock, region=region)
+    finally:
+        await keys.close()
+        await store.close()
 
 
 async def _upgrade_key_store(settings: Settings, outbound: Outbound) -> None:
