@@ -102,15 +102,16 @@ class _Principals:
     rows: Rows
 
     async def add(self, principal: Principal, password_hash: str | None) -> None:
-        if await self.by_login(principal.login):
+        if principal.profile and await self.by_login_digest(principal.profile.login_digest):
             raise AlreadyExists()
-        self.rows.principals[principal.id] = (principal, password_hash)
+        self.rows.principals[principal.id] = (replace(principal, login="", display=""), password_hash)
 
     async def get(self, principal_id: UUID) -> Principal:
         return _found(self.rows.principals.get(principal_id))[0]
 
-    async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
-        return next((each for each in self.rows.principals.values() if each[0].login == login), None)
+    async def by_login_digest(self, digest: bytes) -> tuple[Principal, str | None] | None:
+        found = (each for each in self.rows.principals.values() if each[0].profile)
+        return next((each for each in found if each[0].profile.login_digest == digest), None)
 
     async def set_password(self, principal_id: UUID, password_hash: str) -> None:
         principal, _ = _found(self.rows.principals.get(principal_id))
@@ -145,7 +146,7 @@ class _Credentials:
     rows: Rows
 
     async def add_api_key(self, key: ApiKey, secret_hash: bytes) -> None:
-        self.rows.api_keys[secret_hash] = key
+        self.rows.api_keys[secret_hash] = replace(key, label="")
 
     async def api_key(self, secret_hash: bytes) -> ApiKey | None:
         return self.rows.api_keys.get(secret_hash)

@@ -40,6 +40,7 @@ from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
+from domicile.access.profiles import Profiles
 from domicile.access.residency import Inventory, Placed
 from domicile.access.signposts import Signposts
 from domicile.access.transfers import TransferRegister
@@ -246,6 +247,7 @@ async def open_memory_cell(
     retriever = Retriever(
         database=database, index=stores.index, embedder=embedder, sparse=sparse, keys=keys, gate=gate, telemetry=telemetry
     )
+    profiles = Profiles(keys=keys, clock=clock, region=HOME)
     history = History(database=database, keys=keys, clock=clock, region=HOME)
     answers = Answers(
         retriever=retriever,
@@ -262,8 +264,10 @@ async def open_memory_cell(
         settings=configured,
         region=HOME,
         telemetry=telemetry,
-        identity=Identity(database=database, hasher=hasher, gate=gate, clock=clock, session_lifetime=timedelta(hours=1)),
-        administration=Administration(database=database, hasher=hasher, gate=gate, clock=clock),
+        identity=Identity(
+            database=database, hasher=hasher, gate=gate, clock=clock, profiles=profiles, session_lifetime=timedelta(hours=1)
+        ),
+        administration=Administration(database=database, hasher=hasher, gate=gate, clock=clock, profiles=profiles),
         intake=Intake(
             database=database,
             keys=keys,
@@ -280,7 +284,7 @@ async def open_memory_cell(
         answers=answers,
         conversations=Conversations(database=database, history=history, gate=gate),
         journal=Journal(log=log, gate=gate),
-        explanations=Explanations(database=database, gate=gate),
+        explanations=Explanations(database=database, gate=gate, profiles=profiles),
         inventory=Inventory(
             components=[Placed("database", "SQLite in the data folder", HOME, ("metadata",)), ELSEWHERE],
             gate=gate,

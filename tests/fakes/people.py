@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from domicile.domain.documents import Collection, DocumentAttributes
-from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Group, Principal, Tenant
+from domicile.domain.principals import AuthenticationMethod, Caller, Grant, Group, Principal, SealedProfile, Tenant
 from domicile.domain.values import Classification, Region, Role
 
 HOME = Region("eu-de")
@@ -48,6 +50,21 @@ def principal(
     owner = of or tenant()
     id_ = uid(f"principal/{owner.slug}/{login}")
     return Principal(id_, owner.id, login, login.title(), role, clearance, frozenset(groups), disabled)
+
+
+def unnamed(who: Principal) -> Principal:
+    """As the database gives it: without the names, which are sealed."""
+    return replace(who, login="", display="")
+
+
+def digest(login: str) -> bytes:
+    """Stands for a login's keyed digest where nobody has keys."""
+    return sha256(login.encode()).digest()
+
+
+def stored(who: Principal, login_digest: bytes = b"") -> Principal:
+    """As the database gives it, with a profile that nobody can open; it is found by the digest, ``digest``'s if not given."""
+    return replace(unnamed(who), profile=SealedProfile(login_digest or digest(who.login), b"envelope", uid(f"key/{who.login}")))
 
 
 def caller(

@@ -13,6 +13,7 @@ from uuid import UUID
 from domicile.access.credentials import acceptable_password, login_name, new_api_key, stored_hash
 from domicile.access.gate import Gate
 from domicile.access.naming import group_ids
+from domicile.access.profiles import Profile, Profiles
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
 from domicile.domain.errors import AlreadyExists, CallerError, NotFound, RegionRefused
@@ -36,11 +37,12 @@ class Administration:
     ``AlreadyExists`` for names in use.
     """
 
-    def __init__(self, *, database: Database, hasher: PasswordHasher, gate: Gate, clock: Clock) -> None:
+    def __init__(self, *, database: Database, hasher: PasswordHasher, gate: Gate, clock: Clock, profiles: Profiles) -> None:
         self._database = database
         self._hasher = hasher
         self._gate = gate
         self._clock = clock
+        self._profiles = profiles
 
     @staticmethod
     def operator_caller(tenant: Tenant, at: datetime | None = None) -> Caller:
@@ -203,6 +205,9 @@ class Administration:
             kind=kind,
         )
         password_hash = None if password is None else await self._hasher.hash(acceptable_password(password))
+        # An account that never comes to be, because its login is taken, leaves a key that nothing names: the sweep destroys it.
+        sealed = await self._profiles.seal(caller.tenant.id, {principal.id: Profile(principal.login, principal.display)})
+        principal = replace(principal, profile=sealed[principal.id])
         async with self._database.writing() as unit:
             await unit.principals.add(principal, password_hash)
             await unit.audit.append(self._permitted(caller, Action.MEMBER_CREATE, decision, principal=principal.id))
@@ -227,14 +232,20 @@ class Administration:
         async with self._database.reading() as unit:
             found = await unit.principals.of_tenant(caller.tenant.id)
         await self._listed(caller, Action.MEMBER_CREATE, decision, "users", len(found))
-        return found
+        return await self._profiles.named(found)
 
     async def user(self, caller: Caller, login: str) -> Principal:
         """The member of the caller's tenant with that login; raises ``NotFound``, also for another tenant's."""
-        for each in await self.users(caller):
-            if each.login == login:
-                return each
-        raise NotFound(f"There is no user '{login[:64]}' in this tenant.", hint="Check the login and the tenant.")
+        decision = await self._require(caller, Action.MEMBER_CREATE)
+        digest = await self._profiles.login_digest(login)
+        async with self._database.reading() as unit:
+            by_login = await unit.principals.by_login_digest(digest)
+        found = [by_login[0]] if by_login and by_login[0].tenant_id == caller.tenant.id else []
+        await self._listed(caller, Action.MEMBER_CREATE, decision, "users", len(found))
+        if not found:
+            raise NotFound(f"There is no user '{login[:64]}' in this tenant.", hint="Check the login and the tenant.")
+        (named,) = await self._profiles.named(found)
+        return named
 
     async def groups(self, caller: Caller) -> Sequence[Group]:
         """The groups of the caller's tenant."""
@@ -266,7 +277,10 @@ class Administration:
         await self._check_collections(caller, decision, collections)
         grant = Grant(_known_verbs(verbs), collections)
         prefix, secret = new_api_key()
-        key = ApiKey(self._clock.new_id(), principal.tenant_id, principal.id, _display(label), prefix, grant, now, expires_at)
+        key = await self._labelled(
+            principal,
+            ApiKey(self._clock.new_id(), principal.tenant_id, principal.id, _display(label), prefix, grant, now, expires_at),
+        )
         async with self._database.writing() as unit:
             await unit.credentials.add_api_key(key, stored_hash(secret))
             await unit.audit.append(
@@ -293,7 +307,14 @@ class Administration:
         async with self._database.reading() as unit:
             found = await unit.credentials.api_keys(caller.tenant.id)
         await self._listed(caller, Action.APIKEY_CREATE, decision, "apikeys", len(found))
-        return found
+        return await self._profiles.labelled(found)
+
+    async def _labelled(self, principal: Principal, key: ApiKey) -> ApiKey:
+        """With its label sealed; raises ``NotFound`` for an account that has no name any more, nor anything new."""
+        if principal.profile is None:
+            raise NotFound()
+        labels = await self._profiles.seal_labels(key.tenant_id, {key.id: (principal.profile.data_key_id, key.label)})
+        return replace(key, label_envelope=labels[key.id])
 
     # --- What they share -------------------------------------------------------------------------------------------------
     async def _require(self, caller: Caller, action: Action) -> Decision:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from uuid import UUID
 from domicile.access.credentials import login_name
 from domicile.access.events import resource_name
 from domicile.access.gate import Gate
+from domicile.access.profiles import Profiles
 from domicile.access.resources import find_resource
 from domicile.audit.events import Outcome
 from domicile.domain.actions import Action
@@ -129,18 +130,20 @@ class Outlook:
 class Explanations:
     """Every method raises ``Forbidden`` for those who may not read policies, and ``NotFound`` as (2) says."""
 
-    def __init__(self, *, database: Database, gate: Gate) -> None:
+    def __init__(self, *, database: Database, gate: Gate, profiles: Profiles) -> None:
         self._database = database
         self._gate = gate
+        self._profiles = profiles
 
     async def policies(self, caller: Caller) -> Policies:
         """The policies in force with their texts, and the tenant's accounts by login."""
         decision = await self._require(caller)
         async with self._database.reading() as unit:
-            people = sorted(await unit.principals.of_tenant(caller.tenant.id), key=lambda each: each.login)
+            people = await unit.principals.of_tenant(caller.tenant.id)
         found = self._gate.policies_in_force(caller.tenant.id)
         await self._record(caller, decision, listed_policies=len(found), listed_users=len(people))
-        return Policies(decision.bundle_digest, tuple(found), tuple(people))
+        named = sorted(await self._profiles.named(people), key=lambda each: each.login)
+        return Policies(decision.bundle_digest, tuple(found), tuple(named))
 
     async def explain(self, caller: Caller, question: Question) -> Answer:
         """Also raises ``CallerError`` for an action, a method or a resource that cannot be."""
@@ -148,7 +151,7 @@ class Explanations:
         action, asking = _action(question.action), self._subject(caller, question)
         try:
             async with self._database.reading() as unit:
-                principal = await _member(unit, caller, question.principal)
+                principal = await self._member(unit, caller, question.principal)
                 resource = await find_resource(unit, caller.tenant.id, question.resource)
         except NotFound:
             raise await self._absent(caller, decision) from None
@@ -165,14 +168,15 @@ class Explanations:
         decision = await self._require(caller)
         try:
             async with self._database.reading() as unit:
-                found = await _member(unit, caller, principal)
+                found = await self._member(unit, caller, principal)
         except NotFound:
             raise await self._absent(caller, decision) from None
         subject = self._subject(caller, Question(principal, Action.DOCUMENT_READ, "tenant"))
         outlook = await self._seen(subject(found), after, limit)
         ids = tuple(each.document_id for each in outlook.documents)
         await self._record(caller, decision, ids, about_principal=str(found.id), about_documents=outlook.total)
-        return outlook
+        (named,) = await self._profiles.named([found])
+        return replace(outlook, principal=named)
 
     async def _seen(self, subject: Caller, after: UUID | None, limit: int) -> Outlook:
         """(3) The scope that the account's own searches run with; what is shown of it is decided again, one by one."""
@@ -211,6 +215,20 @@ class Explanations:
             at=self._gate.now(),
         )
 
+    async def _member(self, unit: UnitOfWork, caller: Caller, reference: str) -> Principal:
+        """The account of the caller's tenant with that login or id; raises ``NotFound``, also for another tenant's."""
+        if _UUID.fullmatch(reference):
+            found = await unit.principals.get(UUID(reference))
+        else:
+            digest = await self._profiles.login_digest(login_name(reference))
+            by_login = await unit.principals.by_login_digest(digest)
+            if by_login is None:
+                raise NotFound()
+            found = by_login[0]
+        if found.tenant_id != caller.tenant.id:  # (2)
+            raise NotFound()
+        return found
+
     async def _require(self, caller: Caller) -> Decision:
         return await self._gate.require(caller, Action.POLICY_READ, TenantResource(caller.tenant.id))  # (1)
 
@@ -225,20 +243,6 @@ class Explanations:
         resource = TenantResource(caller.tenant.id)
         await self._gate.record(caller, Action.POLICY_READ, resource, Outcome.DENIED, decision, reason=NotFound.slug)
         return NotFound("There is no such account or resource in this tenant.", hint="Check the login and the id.")
-
-
-async def _member(unit: UnitOfWork, caller: Caller, reference: str) -> Principal:
-    """The account of the caller's tenant with that login or id; raises ``NotFound``, also for another tenant's."""
-    if _UUID.fullmatch(reference):
-        found = await unit.principals.get(UUID(reference))
-    else:
-        by_login = await unit.principals.by_login(login_name(reference))
-        if by_login is None:
-            raise NotFound()
-        found = by_login[0]
-    if found.tenant_id != caller.tenant.id:  # (2)
-        raise NotFound()
-    return found
 
 
 def _action(text: str) -> Action:

@@ -23,6 +23,7 @@ from uuid import UUID
 
 from domicile.access.credentials import LONGEST_PASSWORD, login_name, looks_like_api_key, new_token, session_id, stored_hash
 from domicile.access.gate import Gate
+from domicile.access.profiles import Profiles
 from domicile.access.refusals import Origin, Refusal, RefusalLedger
 from domicile.access.throttle import Throttle
 from domicile.access.trusted import Known, TrustedCredentials
@@ -60,12 +61,14 @@ class Identity:
         hasher: PasswordHasher,
         gate: Gate,
         clock: Clock,
+        profiles: Profiles,
         session_lifetime: timedelta = timedelta(hours=12),
     ) -> None:
         self._database = database
         self._hasher = hasher
         self._gate = gate
         self._clock = clock
+        self._profiles = profiles
         self._session_lifetime = session_lifetime
         self._throttle = Throttle(clock)
         self._refusals = RefusalLedger(gate, clock)
@@ -110,11 +113,12 @@ class Identity:
             raise await self._refused(Refusal(AuthenticationMethod.SESSION, "unknown-session"), origin)
         return self._from_origin(known.caller, origin), known.session
 
-    async def describe(self, caller: Caller) -> None:
-        """Decide and record that a caller is told who they are. Raises ``Forbidden`` or ``AuditUnavailable``."""
+    async def describe(self, caller: Caller) -> Caller:
+        """The caller by name, once it is decided and recorded. Raises ``Forbidden`` or ``AuditUnavailable``."""
         resource = OwnedResource("session", caller.credential_id or caller.principal.id, caller.tenant.id, caller.principal.id)
         decision = await self._gate.require(caller, Action.SESSION_READ, resource)
         await self._gate.record(caller, Action.SESSION_READ, resource, Outcome.PERMITTED, decision)
+        return await self._named(caller)
 
     async def sign_out(self, caller: Caller, token: str) -> None:
         """End the caller's own session; one that is over already is no error."""
@@ -198,7 +202,12 @@ class Identity:
         if session is None or found is None or found[0].disabled:
             raise await self._refused(Refusal(AuthenticationMethod.SESSION, "unknown-session"), origin)
         caller = Caller(*found, AuthenticationMethod.SESSION, Grant(), session_id(token_hash), strength=Strength.SINGLE)
-        return self._trusted.trust(token_hash, Known(caller, session.expires_at, session))
+        # The pages show the name of whoever is signed in; of a program's name nobody asks but ``describe``.
+        return self._trusted.trust(token_hash, Known(await self._named(caller), session.expires_at, session))
+
+    async def _named(self, caller: Caller) -> Caller:
+        (principal,) = await self._profiles.named([caller.principal])
+        return replace(caller, principal=principal)
 
     async def _refuse_expired(self, known: Known, token_hash: bytes, method: AuthenticationMethod, origin: Origin) -> None:
         """Looked at on every request, also of a credential that is still trusted."""
@@ -213,8 +222,9 @@ class Identity:
     # --- Sign-in ---------------------------------------------------------------------------------------------------------
     async def _check_password(self, login: str | None, password: str) -> tuple[Principal | None, bool]:
         """Who has that login, and whether they may come in. One look at the database and one password check, always (2)."""
+        digest = await self._profiles.login_digest(login or "")
         async with self._database.reading() as unit:
-            found = await unit.principals.by_login(login or "")
+            found = await unit.principals.by_login_digest(digest)
         principal, password_hash = found or (None, None)
         matches = await self._hasher.verify(password_hash, password[:LONGEST_PASSWORD])
         whole = len(password) <= LONGEST_PASSWORD
@@ -223,6 +233,7 @@ class Identity:
     async def _open_session(self, principal: Principal, origin: Origin) -> SignedIn:
         async with self._database.reading() as unit:
             tenant = await unit.tenants.get(principal.tenant_id)
+        (principal,) = await self._profiles.named([principal])
         token, now = new_token(), self._clock.now()
         token_hash = stored_hash(token)  # (3)
         session = Session(token_hash, principal.id, new_token(), now, now + self._session_lifetime)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from domicile.access.profiles import login_digest
 from domicile.domain.errors import CallerError
 from domicile.domain.values import clean_text
+from domicile.ports.keys import KeyRing
 from domicile.ports.repositories import UnitOfWork
 
 
@@ -19,9 +21,9 @@ async def group_ids(unit: UnitOfWork, tenant_id: UUID, slugs: Sequence[str]) -> 
     return frozenset(known[slug] for slug in slugs)
 
 
-async def owner_id(unit: UnitOfWork, tenant_id: UUID, login: str) -> UUID:
+async def owner_id(unit: UnitOfWork, keys: KeyRing, tenant_id: UUID, login: str) -> UUID:
     """The id of whoever has that login; raises ``CallerError``, also for another tenant's people."""
-    found = await unit.principals.by_login(clean_text(login))
+    found = await unit.principals.by_login_digest(await login_digest(keys, login))
     if found is None or found[0].tenant_id != tenant_id:
         raise CallerError(f"There is nobody with the login '{login[:64]}'.", hint="Name somebody of your own tenant.")
     return found[0].id

@@ -21,6 +21,7 @@ from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
+from domicile.access.profiles import Profiles
 from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
 from domicile.access.standing import StandingFlows
@@ -248,7 +249,8 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     hasher = Argon2Hasher()
     stack.push_async_callback(hasher.close)
     lifetime = timedelta(minutes=settings.session_minutes)
-    identity = Identity(database=store, hasher=hasher, gate=gate, clock=clock, session_lifetime=lifetime)
+    profiles = Profiles(keys=keys, clock=clock, region=region)
+    identity = Identity(database=store, hasher=hasher, gate=gate, clock=clock, profiles=profiles, session_lifetime=lifetime)
     stack.push_async_callback(identity.flush)
     _in_background(stack, identity.keep_flushed())
     ledger = EgressLedger(PROCESS_GUARD, gate)
@@ -290,9 +292,9 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         telemetry=base.telemetry,
         database=store,
         identity=identity,
-        administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock),
+        administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock, profiles=profiles),
         journal=Journal(log=base.audit_log, gate=gate),
-        explanations=Explanations(database=store, gate=gate),
+        explanations=Explanations(database=store, gate=gate, profiles=profiles),
         inventory=Inventory(components=placed(settings), gate=gate, cell=cell_caller(settings, clock)),
         policies=TenantPolicyBook(database=store, gate=gate, in_force=base.in_force, refresh=base.refresh, clock=clock),
         reload=reload,

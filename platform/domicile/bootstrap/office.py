@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from domicile.access.gate import Gate
 from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.policies import TenantPolicyBook
+from domicile.access.profiles import Profiles
 from domicile.access.replay import Replay
 from domicile.access.residency import ResidencyView
 from domicile.access.transfers import TransferRegister
@@ -44,6 +45,8 @@ from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.retention_run import RetentionRun, left_to_the_sweep
 from domicile.lifecycle.rotation import Rotation
 from domicile.policy.decision import DecisionPoint
+from domicile.ports.key_store import KeyStore
+from domicile.ports.keys import KeyProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +95,28 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
     store = database(settings, outbound)
     log = SqlAuditLog(store)
     hasher = Argon2Hasher()
-    providers, key_rows = key_providers(settings, outbound), key_store(settings, outbound)
-    keys = StoredKeyRing(store=key_rows, providers=providers, region=cell_region(settings), clock=clock)
     try:
         await store.ping()
         in_force = PoliciesInForce(decisions)
         refresh = PolicyRefresh(in_force, store)
         await refresh.refresh()
         gate = Gate(in_force, log, clock, cell_region(settings))
-        administration = Administration(database=store, hasher=hasher, gate=gate, clock=clock)
-        policies = TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock)
-        transfers = TransferRegister(database=store, gate=gate, clock=clock)
-        yield Office(
-            administration=administration,
-            journal=Journal(log=log, gate=gate),
-            policies=policies,
-            transfers=transfers,
-            explanations=Explanations(database=store, gate=gate),
-            replay=Replay(database=store, log=log, gate=gate),
-            holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
-            retention=retention_book(settings, store, gate, clock),
-            retention_run=retention_run(store, keys, gate, clock, left_to_the_sweep),
-            rotation=rotation(key_rows, keys, providers, gate),
-            region=cell_region(settings),
-        )
+        async with _keys(settings, outbound) as keys:
+            yield Office(
+                administration=Administration(database=store, hasher=hasher, gate=gate, clock=clock, profiles=keys.profiles),
+                journal=Journal(log=log, gate=gate),
+                policies=TenantPolicyBook(database=store, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
+                transfers=TransferRegister(database=store, gate=gate, clock=clock),
+                explanations=Explanations(database=store, gate=gate, profiles=keys.profiles),
+                replay=Replay(database=store, log=log, gate=gate),
+                holds=LegalHolds(database=store, keys=keys.ring, gate=gate, clock=clock),
+                retention=retention_book(settings, store, gate, clock),
+                retention_run=retention_run(store, keys.ring, gate, clock, left_to_the_sweep),
+                rotation=rotation(keys.store, keys.ring, keys.providers, gate),
+                region=cell_region(settings),
+            )
         await EgressLedger(PROCESS_GUARD, gate).flush()
     finally:
-        await keys.close()
-        await key_rows.close()
-        for provider in providers.values():
-            await provider.close()
         await log.close()
         await hasher.close()
         await store.close()
@@ -181,10 +176,39 @@ async def upgrade_database(settings: Settings | None = None) -> tuple[str | None
     try:
         await _upgrade_key_store(settings, outbound)
         access = database_access(settings, outbound)
-        return await upgrade(access.url, folder=resource_dir("migrations"), password=access.password, tls=access.context)
+        folder = resource_dir("migrations")
+        async with _keys(settings, outbound) as keys:
+            return await upgrade(
+                access.url, folder=folder, password=access.password, tls=access.context, profiles=keys.profiles
+            )
     finally:
         if lock:
             lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What a command opens keys with."""
+
+    store: KeyStore
+    ring: StoredKeyRing
+    providers: Mapping[str, KeyProvider]
+    profiles: Profiles
+
+
+@asynccontextmanager
+async def _keys(settings: Settings, outbound: Outbound) -> AsyncIterator[_Keys]:
+    """For one command. Connects to nothing before it is needed."""
+    region, clock = cell_region(settings), SystemClock()
+    providers, store = key_providers(settings, outbound), key_store(settings, outbound)
+    ring = StoredKeyRing(store=store, providers=providers, region=region, clock=clock)
+    try:
+        yield _Keys(store, ring, providers, Profiles(keys=ring, clock=clock, region=region))
+    finally:
+        await ring.close()
+        await store.close()
+        for provider in providers.values():
+            await provider.close()
 
 
 async def _upgrade_key_store(settings: Settings, outbound: Outbound) -> None:

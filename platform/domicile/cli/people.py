@@ -1,6 +1,6 @@
 """``domicile tenant``, ``group``, ``user`` and ``apikey``: the operator's work on the machine itself.
 
-These need the database only, so they also run beside a running service.
+These need the database and the key store only, so they also run beside a running service.
 """
 
 from __future__ import annotations

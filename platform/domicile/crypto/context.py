@@ -19,6 +19,8 @@ class Part(StrEnum):
     CHUNK = "chunk"  # one chunk's text, in the vector index
     EXCHANGE = "exchange"  # one question with its answer, in the database
     CONVERSATION_TITLE = "conversation-title"
+    PROFILE = "profile"  # login and display name of an account, in the database
+    LABEL = "label"  # an API key's label, in the database
     DATA_KEY = "data-key"  # a wrapped data key, in the database
     TENANT_KEY = "tenant-key"  # a wrapped tenant key, in the database
 
@@ -27,8 +29,8 @@ class Part(StrEnum):
 class EncryptionContext:
     """Tenant, region, object, version and part, in this fixed order, each length-prefixed when encoded.
 
-    ``object_id`` is the document, conversation or key. ``version`` is the version's id, followed by ``/`` and the ordinal
-    for a chunk, or the exchange's ordinal; it is empty where an object has no versions.
+    ``object_id`` is the document, conversation, account, API key or key. ``version`` is the version's id, followed by ``/``
+    and the ordinal for a chunk, or the exchange's ordinal; it is empty where an object has no versions.
     """
 
     tenant_id: UUID

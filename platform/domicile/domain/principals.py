@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from uuid import UUID
@@ -39,8 +39,21 @@ class PrincipalKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SealedProfile:
+    """Login and display name as they are stored: an envelope under the account's own data key, and the login's keyed digest."""
+
+    login_digest: bytes
+    envelope: bytes
+    data_key_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """A user or service of one tenant. ``groups`` holds every group it is in, those that its groups are in included."""
+    """A user or service of one tenant. ``groups`` holds every group it is in, those that its groups are in included.
+
+    ``login`` and ``display`` are empty where nobody asked for them: they are stored as ``profile``, which is None for an
+    account that has no name any more.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -51,6 +64,7 @@ class Principal:
     groups: frozenset[UUID] = frozenset()
     disabled: bool = False
     kind: PrincipalKind = PrincipalKind.USER
+    profile: SealedProfile | None = field(default=None, repr=False)
 
 
 class AuthenticationMethod(StrEnum):
@@ -100,7 +114,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key as stored: never the secret itself, only its hash (kept by the repository)."""
+    """An API key as stored: never the secret itself, only its hash (kept by the repository).
+
+    ``label`` is empty where nobody asked for it: it is stored as ``label_envelope``.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -112,6 +129,7 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    label_envelope: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

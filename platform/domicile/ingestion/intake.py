@@ -139,7 +139,9 @@ class Intake:
     async def _placement(self, caller: Caller, collection: Collection, marking: Marking, digest_key: bytes) -> Placement:
         async with self._database.reading() as unit:
             groups = None if marking.groups is None else await group_ids(unit, caller.tenant.id, marking.groups)
-            owner = None if marking.owner is None else await owner_id(unit, caller.tenant.id, marking.owner)
+            owner = None
+            if marking.owner is not None:
+                owner = await owner_id(unit, self._keys, caller.tenant.id, marking.owner)
         return Placement(
             collection=collection,
             submitter=caller.principal.id,

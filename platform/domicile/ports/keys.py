@@ -112,10 +112,14 @@ class KeyProvider(Protocol):
 
 
 class Secret(StrEnum):
-    """What a tenant has one lasting key for, beside those of its objects. None of them changes when other keys rotate."""
+    """What a tenant, or the cell itself, has one lasting key for, beside those of its objects.
+
+    None of them changes when other keys rotate.
+    """
 
     FINGERPRINT = "fingerprint"  # recognises equal content and names within the tenant
     INDEX = "index"  # the vector index: which term stands for which, and how vectors are turned
+    LOGIN = "login"  # the cell's own: finds accounts by their logins, which the database does not know
 
 
 class KeyRing(Protocol):

@@ -51,15 +51,18 @@ class TenantRepository(Protocol):
 
 class PrincipalRepository(Protocol):
     async def add(self, principal: Principal, password_hash: str | None) -> None:
-        """Logins are unique within the cell; raises ``AlreadyExists``. ``groups`` are those that it is made a member of."""
+        """Stores the profile, not the names. Logins are unique within the cell, by their digests; raises ``AlreadyExists``.
+
+        ``groups`` are those that it is made a member of.
+        """
         ...
 
     async def get(self, principal_id: UUID) -> Principal:
-        """With its groups, and the groups that these are in; raises ``NotFound``."""
+        """With its groups, and the groups that these are in, and without its names; raises ``NotFound``."""
         ...
 
-    async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
-        """The principal and its password hash; None if there is no such login."""
+    async def by_login_digest(self, digest: bytes) -> tuple[Principal, str | None] | None:
+        """The principal, without its names, and its password hash; None if nobody has a login with that digest."""
         ...
 
     async def set_password(self, principal_id: UUID, password_hash: str) -> None:
@@ -86,7 +89,9 @@ class PrincipalRepository(Protocol):
 
 
 class CredentialRepository(Protocol):
-    async def add_api_key(self, key: ApiKey, secret_hash: bytes) -> None: ...
+    async def add_api_key(self, key: ApiKey, secret_hash: bytes) -> None:
+        """Stores the label's envelope, not the label; what is read has no label either."""
+        ...
 
     async def api_key(self, secret_hash: bytes) -> ApiKey | None:
         """By the SHA-256 of the whole secret (which has 256 random bits, so that no slow hash is needed)."""

@@ -188,7 +188,7 @@ class Library:
             groups = await group_ids(unit, caller.tenant.id, marking.groups or ())
             owner = caller.principal.id
             if marking.owner is not None:
-                owner = await owner_id(unit, caller.tenant.id, marking.owner)
+                owner = await owner_id(unit, self._keys, caller.tenant.id, marking.owner)
         return Marks(
             classification=UNMARKED.classification if marking.classification is None else marking.classification,
             groups=groups,

@@ -10,11 +10,13 @@ from tests.fakes.accounts import MemoryAccounts
 from tests.fakes.audit_log import MemoryAuditLog
 from tests.fakes.clock import FixedClock
 from tests.fakes.identity import PlainHasher
+from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.policy import shipped_in_force
 
 from domicile.access.administration import Administration
 from domicile.access.gate import Gate
 from domicile.access.identity import Identity, Origin
+from domicile.access.profiles import Profiles
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.principals import Caller, Principal, Tenant
 from domicile.domain.values import Classification, Region, Role
@@ -28,15 +30,23 @@ class Cell:
     log: MemoryAuditLog = field(default_factory=MemoryAuditLog)
     clock: FixedClock = field(default_factory=FixedClock)
     hasher: PlainHasher = field(default_factory=PlainHasher)
+    keys: MemoryKeyRing = field(default_factory=MemoryKeyRing)
 
     def __post_init__(self) -> None:
         self.gate = Gate(shipped_in_force(), self.log, self.clock, Region("eu-de"))
+        self.profiles = Profiles(keys=self.keys, clock=self.clock, region=Region("eu-de"))
+        self.parts = {
+            "database": self.database,
+            "hasher": self.hasher,
+            "gate": self.gate,
+            "clock": self.clock,
+            "profiles": self.profiles,
+        }
         self.identity = self.another_process()
-        parts = {"database": self.database, "hasher": self.hasher, "gate": self.gate, "clock": self.clock}
-        self.administration = Administration(**parts)
+        self.administration = Administration(**self.parts)
 
     def another_process(self) -> Identity:
-        return Identity(database=self.database, hasher=self.hasher, gate=self.gate, clock=self.clock)
+        return Identity(**self.parts)
 
     def wait(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))

@@ -15,11 +15,12 @@ from tests.fakes.embedder import HashEmbedder, HashSparseEncoder, WholeTextCount
 from tests.fakes.jobs import MemoryJobQueue
 from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.parser import PlainParser
-from tests.fakes.people import HOME, caller, collection, group, principal, tenant
+from tests.fakes.people import HOME, caller, collection, group, principal, stored, tenant
 from tests.fakes.policy import shipped_in_force
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.gate import Gate
+from domicile.access.profiles import login_digest
 from domicile.adapters.db.audit_store import SqlAuditLog
 from domicile.adapters.db.database import SqlDatabase
 from domicile.audit.events import AuditEvent
@@ -94,7 +95,7 @@ class IngestCell:
             for owner in (ACME, GLOBEX):
                 await unit.tenants.add(owner)
             for person in (ADMIN, MEMBER, CURATOR, RIVAL):
-                await unit.principals.add(person, None)
+                await unit.principals.add(stored(person, await login_digest(self.keys, person.login)), None)
             for circle in (FINANCE, BOARD):
                 await unit.principals.add_group(circle)
             for place in (HANDBOOK, FOREIGN):

@@ -53,7 +53,7 @@ class SqlCredentials:
                 "id": key.id,
                 "tenant_id": key.tenant_id,
                 "principal_id": key.principal_id,
-                "label": key.label,
+                "label_envelope": key.label_envelope,
                 "prefix": key.prefix,
                 "secret_hash": secret_hash,
                 "verbs": None if key.grant.verbs is None else sorted(key.grant.verbs),
@@ -111,7 +111,7 @@ def _api_key(row: Row[Any]) -> ApiKey:
         id=row.id,
         tenant_id=row.tenant_id,
         principal_id=row.principal_id,
-        label=row.label,
+        label="",
         prefix=row.prefix,
         # NULL narrows nothing, an empty list permits nothing: the two must not be confused.
         grant=Grant(
@@ -122,4 +122,5 @@ def _api_key(row: Row[Any]) -> ApiKey:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        label_envelope=row.label_envelope,
     )

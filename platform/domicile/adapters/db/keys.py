@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, insert, select, union
 
-from domicile.adapters.db.schema import conversations, documents, doomed_keys, job_items
+from domicile.adapters.db.schema import conversations, documents, doomed_keys, job_items, principals
 from domicile.adapters.db.transaction import Transaction
 
 _DOOM = insert(doomed_keys)
@@ -16,7 +16,10 @@ _DONE = delete(doomed_keys).where(doomed_keys.c.id.in_(bindparam("ids", expandin
 _NAMED = union(
     *(
         select(column).where(column.in_(bindparam("ids", expanding=True)))
-        for column in (documents.c.data_key_id, documents.c.next_key_id, job_items.c.data_key_id, conversations.c.data_key_id)
+        for column in (
+            documents.c.next_key_id,
+            *(each.c.data_key_id for each in (documents, job_items, conversations, principals)),
+        )
     )
 )
 

@@ -9,6 +9,8 @@ from ssl import SSLContext
 
 from sqlalchemy import Connection, inspect, text
 
+from domicile.access.profiles import Profiles
+from domicile.adapters.db.account_move import SealedNames, sealed_names
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_schema import KEY_REVISIONS
 from domicile.adapters.db.revision import check_revision, current_revision
@@ -33,12 +35,19 @@ KEYS = Schema("key_store", KEY_REVISIONS)
 
 
 async def upgrade(
-    url: str, *, folder: Path, password: str = "", schema: Schema = DATA, tls: SSLContext | None = None
+    url: str,
+    *,
+    folder: Path,
+    password: str = "",
+    schema: Schema = DATA,
+    tls: SSLContext | None = None,
+    profiles: Profiles | None = None,
 ) -> tuple[str | None, str]:
     """Upgrade the database with the migrations in that folder; gives its revisions before (None: it was empty) and after.
 
     Creates the file of an SQLite database, not the folder around it. Raises ``SchemaNewer`` for a database that this code is
-    too old for, ``DatabaseUnavailable`` and ``StorageFull``.
+    too old for, ``DatabaseUnavailable`` and ``StorageFull``. Where people's names are still in clear it needs the profiles that
+    seal them, and raises as these do.
     """
     database = SqlDatabase(url, password=password, tls=tls)
     try:
@@ -47,7 +56,8 @@ async def upgrade(
                 await open_.run(_WAIT_FOR_OTHERS)
             before = await _revision(open_)
             if _has_to_be_upgraded(before, schema):
-                await open_.run_sync(lambda connection: _run(connection, folder, schema))
+                names = await sealed_names(open_, profiles) if profiles else None
+                await open_.run_sync(lambda connection: _run(connection, folder, schema, names))
             await open_.commit()
         return before, schema.revisions[-1]
     finally:
@@ -78,7 +88,7 @@ def _has_to_be_upgraded(revision: str | None, schema: Schema) -> bool:
     return False
 
 
-def _run(connection: Connection, folder: Path, schema: Schema) -> None:
+def _run(connection: Connection, folder: Path, schema: Schema, names: SealedNames | None) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -88,4 +98,5 @@ def _run(connection: Connection, folder: Path, schema: Schema) -> None:
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", str(folder / schema.folder).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["names"] = names
     command.upgrade(config, "head")

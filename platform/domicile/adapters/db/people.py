@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, insert, se
 from domicile.adapters.db.schema import group_parents, groups, memberships, principals, sessions, tenants
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.errors import NotFound
-from domicile.domain.principals import Group, Principal, PrincipalKind, Tenant
+from domicile.domain.principals import Group, Principal, PrincipalKind, SealedProfile, Tenant
 from domicile.domain.values import Classification, Region, Role
 
 # A statement that is built once is compiled once.
@@ -35,7 +35,7 @@ def _with_groups(whose: ColumnElement[bool]) -> Select[Any]:
 
 
 _PRINCIPAL_BY_ID = _with_groups(principals.c.id == bindparam("id"))
-_PRINCIPAL_BY_LOGIN = _with_groups(principals.c.login == bindparam("login"))
+_PRINCIPAL_BY_LOGIN = _with_groups(principals.c.login_digest == bindparam("login_digest"))
 _PRINCIPALS_OF_TENANT = _with_groups(principals.c.tenant_id == bindparam("tenant_id"))
 _ADD_PRINCIPAL = insert(principals)
 _ADD_MEMBERSHIP = insert(memberships)
@@ -95,18 +95,20 @@ class SqlPrincipals:
         self._transaction = transaction
 
     async def add(self, principal: Principal, password_hash: str | None) -> None:
+        profile = principal.profile
         await self._transaction.run(
             _ADD_PRINCIPAL,
             {
                 "id": principal.id,
                 "tenant_id": principal.tenant_id,
-                "login": principal.login,
-                "display": principal.display,
                 "role": principal.role.value,
                 "clearance": int(principal.clearance),
                 "disabled": principal.disabled,
                 "password_hash": password_hash,
                 "kind": principal.kind.value,
+                "login_digest": profile and profile.login_digest,
+                "profile_envelope": profile and profile.envelope,
+                "data_key_id": profile and profile.data_key_id,
             },
         )
         if principal.groups:
@@ -121,8 +123,8 @@ class SqlPrincipals:
             raise NotFound()
         return found[0]
 
-    async def by_login(self, login: str) -> tuple[Principal, str | None] | None:
-        rows = await self._transaction.all(_PRINCIPAL_BY_LOGIN, {"login": login})
+    async def by_login_digest(self, digest: bytes) -> tuple[Principal, str | None] | None:
+        rows = await self._transaction.all(_PRINCIPAL_BY_LOGIN, {"login_digest": digest})
         return (_principals(rows)[0], rows[0].password_hash) if rows else None
 
     async def set_password(self, principal_id: UUID, password_hash: str) -> None:
@@ -174,13 +176,20 @@ def _principals(rows: Sequence[Row[Any]]) -> list[Principal]:
         Principal(
             id=row.id,
             tenant_id=row.tenant_id,
-            login=row.login,
-            display=row.display,
+            login="",
+            display="",
             role=Role(row.role),
             clearance=Classification(row.clearance),
             groups=frozenset(groups_of[row.id]),
             disabled=row.disabled,
             kind=PrincipalKind(row.kind),
+            profile=_profile(row),
         )
         for row in first.values()
     ]
+
+
+def _profile(row: Row[Any]) -> SealedProfile | None:
+    """None unless it is whole."""
+    stored = (row.login_digest, row.profile_envelope, row.data_key_id)
+    return None if None in stored else SealedProfile(*stored)

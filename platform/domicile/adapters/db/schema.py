@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0008", "0009")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -120,14 +120,16 @@ principals = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("tenant_id", ForeignKey(tenants.c.id), nullable=False, index=True),
-    Column("login", String, nullable=False),
-    Column("display", String, nullable=False),
     Column("role", String(32), nullable=False),
     Column("clearance", SmallInteger, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("password_hash", String),
     Column("kind", String(16), nullable=False, server_default="user"),
-    UniqueConstraint("login"),
+    # All three are empty for an account that has no name any more.
+    Column("login_digest", LargeBinary),
+    Column("profile_envelope", LargeBinary),
+    Column("data_key_id", Id),
+    UniqueConstraint("login_digest"),
 )
 
 memberships = Table(
@@ -143,7 +145,6 @@ api_keys = Table(
     Column("id", Id, primary_key=True),
     Column("tenant_id", ForeignKey(tenants.c.id), nullable=False, index=True),
     Column("principal_id", ForeignKey(principals.c.id), nullable=False),
-    Column("label", String, nullable=False),
     Column("prefix", String, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("verbs", _SET),
@@ -152,6 +153,7 @@ api_keys = Table(
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
+    Column("label_envelope", LargeBinary),
     UniqueConstraint("secret_hash"),
 )
 

@@ -14,5 +14,4 @@ from domicile.web.schemas import MeOut, me_out
 @get("/me", summary="Who am I", tags=["identity"], responses=problems(), opt=decides(Action.SESSION_READ))
 async def me(visitor: Who, cell: Here) -> MeOut:
     """The principal and tenant of the credential, and what the credential is narrowed to."""
-    await cell.identity.describe(visitor.caller)
-    return me_out(visitor.caller, cell.region.name)
+    return me_out(await cell.identity.describe(visitor.caller), cell.region.name)

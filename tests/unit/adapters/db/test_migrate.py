@@ -16,8 +16,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from tests.fakes.clock import FixedClock
 from tests.fakes.key_store import MemoryKeyStore
-from tests.fakes.keys import MemoryKeyProvider
+from tests.fakes.keys import MemoryKeyProvider, MemoryKeyRing
 
+from domicile.access.profiles import Profiles
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_move import copy_keys
 from domicile.adapters.db.key_schema import KEY_REVISIONS, key_metadata
@@ -28,7 +29,7 @@ from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.domain.errors import DatabaseUnavailable, SchemaNewer, SchemaOutdated
 from domicile.domain.marks import FOREVER, NOBODY, UNMARKED, Marks
 from domicile.domain.principals import PrincipalKind
-from domicile.domain.values import Classification
+from domicile.domain.values import Classification, Region
 from domicile.policy.scope import AllOf, Between, Field, IsEmpty, OneOf, RetrievalScope
 from domicile.ports.keys import ROOT_PROVIDER
 
@@ -191,7 +192,8 @@ async def test_what_was_there_before_marks_means_what_it_meant(empty_url: str, e
         for statement in _OF_THE_FIRST_REVISION:
             await open_.run(text(statement), {name: _VALUES[name] for name in text(statement).compile().params})
         await open_.commit()
-    assert await upgrade(empty_url, folder=MIGRATIONS) == ("0001", REVISIONS[-1])
+    profiles = Profiles(keys=MemoryKeyRing(), clock=FixedClock(), region=Region("eu-de"))
+    assert await upgrade(empty_url, folder=MIGRATIONS, profiles=profiles) == ("0001", REVISIONS[-1])
     async with empty.reading() as unit:
         tenant = await unit.tenants.by_slug("acme")
         (member,) = await unit.principals.of_tenant(tenant.id)
