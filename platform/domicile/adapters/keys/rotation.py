@@ -40,7 +40,7 @@ class StoredKeyRotation:
 
     async def begin(self, tenant_id: UUID, provider: str | None = None) -> WrappedTenantKey:
         # What is derived from a version for good has to be stored before there is another one.
-        for purpose in Secret:
+        for purpose in (Secret.FINGERPRINT, Secret.INDEX):
             await self._ring.secret(tenant_id, purpose)
         latest = (await self._store.tenant_keys(tenant_id))[-1]
         return await self._ring.tenant_keys.add(tenant_id, latest.version + 1, provider or latest.provider)
