@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_data_keys"),
     )
-    op.create_index("ix_data_keys_tenant_id_wrapped_by", "data_keys", ["tenant_id", "wrapped_by"])
+    op.create_index("ix_data_keys_tenant_id_id", "data_keys", ["tenant_id", "id"])
     op.create_table(
         "destroyed_keys",
         sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import statistics
+import sys
 import time
-from contextlib import ExitStack
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +32,7 @@ from domicile.domain.values import Region
 from domicile.ports.key_store import WrappedDataKey
 from domicile.ports.keys import ROOT_PROVIDER
 
-DATA_KEYS = 1_000_000
+DATA_KEYS = 200_000
 FLOOR_PER_SECOND = 20_000
 #: Seconds between two requests of the one who goes on working meanwhile.
 PAUSE_SECONDS = 0.02
@@ -42,36 +46,44 @@ def run() -> list[Row]:
 
 
 async def _measured(folder: Path) -> list[Row]:
-    url = f"sqlite+aiosqlite:///{folder / 'keys.db'}"
-    await upgrade(url, folder=resource_dir("migrations"), schema=KEYS)
-    provider = FileKeyProvider(folder / "root.key", _REGION)
-    provider.create()
-    store, other = SqlKeyStore(SqlDatabase(url)), SqlKeyStore(SqlDatabase(url))
-    ring, bystander = (
-        StoredKeyRing(store=each, providers={ROOT_PROVIDER: provider}, region=_REGION, clock=_CLOCK) for each in (store, other)
-    )
-    rotation = StoredKeyRotation(store=store, ring=ring, region=_REGION)
-    try:
+    await upgrade(_url(folder), folder=resource_dir("migrations"), schema=KEYS)
+    FileKeyProvider(folder / "root.key", _REGION).create()
+    async with _opened(folder) as (store, ring):
+        rotation = StoredKeyRotation(store=store, ring=ring, region=_REGION)
         await _fill(store, ring)
         await rotation.begin(_TENANT)
-        working = asyncio.create_task(_work(bystander))
+        # Another process, as a service is beside the command that rotates.
+        command = (sys.executable, "-m", "tests.benchmarks.bench_keys", str(folder))
+        other = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+        assert other.stdout is not None
+        await other.stdout.readline()
         began, done = time.perf_counter(), 0
         async for count in rotation.rewrap(_TENANT):
             done += count
         seconds = time.perf_counter() - began
-        working.cancel()
-        waits, failures = await working
-    finally:
-        await store.close()
-        await other.close()
+        told, _ = await other.communicate()
+    waits, failures = json.loads(told)
     return [
         at_least("data keys wrapped anew per second, file provider, SQLite", done / seconds, FLOOR_PER_SECOND),
         Row("  keys in one run", done, ""),
-        Row("  opened and made by others meanwhile", len(waits), ""),
+        Row("  opened and made by another process meanwhile", len(waits), ""),
         Row("  of them failed", failures, ""),
         Row("  their wait, median", statistics.median(waits) * 1000, "ms"),
         Row("  their wait, longest", max(waits) * 1000, "ms"),
     ]
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'keys.db'}"
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncIterator[tuple[SqlKeyStore, StoredKeyRing]]:
+    store, provider = SqlKeyStore(SqlDatabase(_url(folder))), FileKeyProvider(folder / "root.key", _REGION)
+    try:
+        yield store, StoredKeyRing(store=store, providers={ROOT_PROVIDER: provider}, region=_REGION, clock=_CLOCK)
+    finally:
+        await store.close()
 
 
 async def _fill(store: SqlKeyStore, ring: StoredKeyRing) -> None:
@@ -87,12 +99,14 @@ async def _fill(store: SqlKeyStore, ring: StoredKeyRing) -> None:
         await store.add_data_keys(keys)
 
 
-async def _work(ring: StoredKeyRing) -> tuple[list[float], int]:
-    """Opens some key and makes one, again and again until cancelled; how long each took, and how many failed."""
+async def _work(folder: Path) -> None:
+    """Opens some key and makes one, again and again until the input ends; tells how long each took, and how many failed."""
     waits: list[float] = []
     failures, chosen = 0, random.Random(0)  # noqa: S311
-    try:
-        while True:
+    ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    async with _opened(folder) as (_, ring):
+        print("ready", flush=True)
+        while not ended.done():
             began = time.perf_counter()
             try:
                 await ring.open(_TENANT, UUID(int=chosen.randint(1, DATA_KEYS)))
@@ -101,5 +115,8 @@ async def _work(ring: StoredKeyRing) -> tuple[list[float], int]:
                 failures += 1
             waits.append(time.perf_counter() - began)
             await asyncio.sleep(PAUSE_SECONDS)
-    except asyncio.CancelledError:
-        return waits, failures
+    print(json.dumps([waits, failures]))
+
+
+if __name__ == "__main__":
+    asyncio.run(_work(Path(sys.argv[1])))

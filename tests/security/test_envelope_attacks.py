@@ -108,7 +108,7 @@ class _Gcm:
     def __init__(self, key: DataKey, context: EncryptionContext, nonce: bytes) -> None:
         secret = key.derive(b"domicile/envelope/2/encryption" + context.encode())
         self.cipher = AESGCM(secret)
-        self.header = b"\x01\x02" + key.id.bytes + key.sealing().commitment
+        self.header = b"\x01\x02" + key.id.bytes + key.sealing().header[18:]
         self.associated = self.header + context.encode()
         block_cipher = Cipher(AES(secret), ECB()).encryptor()  # noqa: S305  # GCM's own parts are built from it
         h = int.from_bytes(block_cipher.update(bytes(16)), "big")

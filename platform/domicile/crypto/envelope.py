@@ -25,19 +25,16 @@ import os
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domicile.crypto.context import EncryptionContext
-from domicile.crypto.keys import DataKey
+from domicile.crypto.keys import FORMER_PREFIX, PREFIX, DataKey
 from domicile.domain.errors import DecryptionFailed
 
-_FIRST = b"\x01\x01"  # version 1, algorithm 1
-_PREFIX = b"\x01\x02"  # version 1, algorithm 2
 _KEY_ID = slice(2, 18)
-_COMMITMENT = slice(18, 50)
+_HEADER = slice(0, 50)
 _NONCE = slice(50, 62)
 _BODY = slice(62, None)
-_TAG_BYTES = 16
+_NONCE_BYTES, _TAG_BYTES = 12, 16
 
 #: Bytes that an envelope has more than its plaintext.
 OVERHEAD_BYTES = _NONCE.stop + _TAG_BYTES
@@ -56,9 +53,8 @@ def unseal(key: DataKey, context: EncryptionContext, envelope: bytes) -> bytes:
 def wrap(key: DataKey, context: bytes, plaintext: bytes | bytearray) -> bytes:
     """As ``seal``, for key providers, which are handed their context encoded."""
     sealing = key.sealing()
-    header = _PREFIX + key.id.bytes + sealing.commitment
-    nonce = os.urandom(_NONCE.stop - _NONCE.start)
-    return header + nonce + sealing.cipher(context).encrypt(nonce, plaintext, header + context)
+    nonce = os.urandom(_NONCE_BYTES)
+    return sealing.header + nonce + sealing.cipher(context).encrypt(nonce, plaintext, sealing.header + context)
 
 
 def unwrap(key: DataKey, context: bytes, envelope: bytes) -> bytes:
@@ -72,7 +68,7 @@ def unwrap(key: DataKey, context: bytes, envelope: bytes) -> bytes:
 
 def key_id_of(envelope: bytes) -> UUID:
     """Which data key opens the envelope. Only a claim until it did; raises ``DecryptionFailed`` if it is no envelope."""
-    if len(envelope) < OVERHEAD_BYTES or envelope[: len(_PREFIX)] not in (_FIRST, _PREFIX):
+    if len(envelope) < OVERHEAD_BYTES or envelope[: len(PREFIX)] not in (PREFIX, FORMER_PREFIX):
         raise DecryptionFailed()
     return UUID(bytes=envelope[_KEY_ID])
 
@@ -80,21 +76,14 @@ def key_id_of(envelope: bytes) -> UUID:
 def _open(key: DataKey, context: bytes, envelope: bytes) -> bytes | None:
     if len(envelope) < OVERHEAD_BYTES:
         return None
-    cipher, commitment = _opening(key, context, envelope[: len(_PREFIX)])
-    header = envelope[: len(_PREFIX)] + key.id.bytes + commitment
-    if cipher is None or not hmac.compare_digest(header, envelope[: _COMMITMENT.stop]):
+    if envelope[: len(PREFIX)] == FORMER_PREFIX:
+        header, cipher = key.former()
+    else:
+        sealing = key.sealing()
+        header, cipher = sealing.header, sealing.cipher(context)
+    if not hmac.compare_digest(header, envelope[_HEADER]):
         return None
     try:
         return cipher.decrypt(envelope[_NONCE], envelope[_BODY], header + context)
     except InvalidTag:
         return None
-
-
-def _opening(key: DataKey, context: bytes, prefix: bytes) -> tuple[AESGCM | None, bytes]:
-    """The cipher and the commitment that an envelope with that prefix was sealed with."""
-    if prefix == _PREFIX:
-        sealing = key.sealing()
-        return sealing.cipher(context), sealing.commitment
-    if prefix == _FIRST:
-        return key.first_cipher()
-    return None, b""

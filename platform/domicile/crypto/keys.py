@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 KEY_BYTES = 32
 #: HKDF's expansion (RFC 5869, section 2.3) of no more than one block ends in this octet.
 _FIRST_BLOCK = b"\x01"
+_ENCRYPTION = b"domicile/envelope/2/encryption"
+#: Version 1, algorithm 2; and the algorithm before it, which is only opened.
+PREFIX, FORMER_PREFIX = b"\x01\x02", b"\x01\x01"
 
 
 class WipedBytes(bytearray):
@@ -28,15 +31,15 @@ class WipedBytes(bytearray):
 
 @dataclass(frozen=True, slots=True)
 class SealingKey:
-    """What envelopes under one data key share: what their own keys are derived from, and the commitment to the data key."""
+    """What envelopes under one data key share: how each begins (the commitment to the data key is the end of that), and what
+    their own keys are derived from."""
 
+    header: bytes
     pseudorandom: WipedBytes = field(repr=False)
-    commitment: bytes
 
     def cipher(self, context: bytes) -> AESGCM:
         """The AES-256-GCM key of envelopes with just this encoded context: HKDF-Expand of one block."""
-        info = b"domicile/envelope/2/encryption" + context
-        return AESGCM(hmac.digest(self.pseudorandom, info + _FIRST_BLOCK, "sha256"))
+        return AESGCM(hmac.digest(self.pseudorandom, _ENCRYPTION + context + _FIRST_BLOCK, "sha256"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,12 @@ class DataKey:
         """
         if self._sealing is None:
             extracted = WipedBytes(HKDF.extract(SHA256(), self.id.bytes, self.secret))
-            sealing = SealingKey(extracted, self.derive(b"domicile/envelope/2/commitment"))
+            sealing = SealingKey(PREFIX + self.id.bytes + self.derive(b"domicile/envelope/2/commitment"), extracted)
             object.__setattr__(self, "_sealing", sealing)
             return sealing
         return self._sealing
 
-    def first_cipher(self) -> tuple[AESGCM, bytes]:
-        """Key and commitment of envelopes of algorithm 1, which were all sealed with the same key: only to open those."""
-        return AESGCM(self.derive(b"domicile/envelope/1/encryption")), self.derive(b"domicile/envelope/1/commitment")
+    def former(self) -> tuple[bytes, AESGCM]:
+        """Header and key of envelopes of algorithm 1, which were all sealed with the same key: only to open those."""
+        header = FORMER_PREFIX + self.id.bytes + self.derive(b"domicile/envelope/1/commitment")
+        return header, AESGCM(self.derive(b"domicile/envelope/1/encryption"))

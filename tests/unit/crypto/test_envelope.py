@@ -143,7 +143,7 @@ def test_the_format_byte_by_byte() -> None:
     envelope = seal(KEY, CONTEXT, b"plaintext")
     assert envelope[:2] == b"\x01\x02"
     assert envelope[2:18] == KEY.id.bytes
-    assert envelope[18:50] == KEY.sealing().commitment
+    assert envelope[18:50] == KEY.sealing().header[18:]
     assert len(envelope) == len(b"plaintext") + OVERHEAD_BYTES == 9 + 78
 
 
