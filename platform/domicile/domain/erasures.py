@@ -112,9 +112,10 @@ class ErasedObject:
     """One thing whose rows an erasure has removed, kept until its other traces were read back.
 
     ``id`` is the version, conversation or principal; ``of`` is the document of a version, and else the same as ``id``.
+    ``keys`` are all the data keys that something of it may be sealed with.
     """
 
     kind: ObjectKind
     id: UUID
     of: UUID
-    data_key_id: UUID | None
+    keys: tuple[UUID, ...] = ()
