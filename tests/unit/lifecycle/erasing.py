@@ -67,6 +67,7 @@ class Erasing:
             erase_document=erase_document,
             signer=memory_erasure_signer(),
             settle_seconds=0.0,
+            fetched_seconds=0.0,
         )
 
     async def ask(

@@ -311,6 +311,23 @@ async def test_an_answer_in_a_conversation_that_has_just_gone_is_not_kept(made: 
     assert await made.conversations(MEMBER) == set()
 
 
+async def test_what_is_just_being_encrypted_anew_goes_with_every_key(made: Erasing) -> None:
+    """The key that it has, the one that it was to have, and the one that it had, which others may still be opening with."""
+    cell = made.cell
+    first, second = (await cell.ingest(("a.txt", "one"), ("b.txt", "two"))).items
+    keys = [cell.clock.new_id() for _ in range(2)]
+    await made.ring.create(ACME.id, keys)
+    async with made.database.writing() as unit:
+        assert await unit.documents.set_next_key(ACME.id, first.version_id, keys[0])
+        assert await unit.documents.set_next_key(ACME.id, second.version_id, keys[1])
+        assert await unit.documents.adopt_key(ACME.id, second.version_id, keys[1], b"title")
+        await unit.doomed_keys.add(ACME.id, [second.data_key_id])
+        await unit.commit()
+    for item in (first, second):
+        assert (await made.erase(DOCUMENT, item.document_id)).state is ErasureState.DONE
+    assert await cell.keys_left(first.data_key_id, second.data_key_id, *keys) == set()
+
+
 async def test_the_same_file_may_be_brought_again(made: Erasing) -> None:
     """Somebody's new decision: the document is there again, and an answer made from it is kept."""
     cell = made.cell
