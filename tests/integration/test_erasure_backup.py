@@ -165,8 +165,11 @@ async def test_a_restored_backup_cannot_read_what_was_erased(tmp_path: Path) -> 
 
     async with opened(settings) as cell:
         ada_now = await signed_in(cell, ada)
-        with pytest.raises(NotAuthenticated):
-            await signed_in(cell, gus)
+        for nobody in (ben, gus):
+            with pytest.raises(NotAuthenticated):
+                await signed_in(cell, nobody)
+        known = await cell.administration.users(ada_now)
+        assert [each.login for each in known if each.login != str(each.id)] == ["ada"]
         for document in (secret, letter):
             with pytest.raises(NotFound):
                 await cell.library.document(ada_now, document)

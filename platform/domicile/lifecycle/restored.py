@@ -38,7 +38,7 @@ class Restored:
         self._clock = clock
 
     async def reconcile(self) -> int:
-        """Remove what is there under destroyed keys; gives how many documents, conversations and tenants that were."""
+        """Remove what is there under destroyed keys; gives how many documents, conversations, accounts and tenants."""
         position, removed = await self._known(), 0
         while gone := await self._stores.key_store.destroyed_after(position, _KEYS):
             for tenant_id in {each.tenant_id for each in gone if each.key_id is None}:
@@ -66,8 +66,10 @@ class Restored:
         async with self._database.reading() as unit:
             documents = await unit.erasing.documents_under(key_ids)
             conversations = await unit.erasing.conversations_under(key_ids)
+            accounts = await unit.erasing.accounts_under(key_ids)
         removed = sum([await self._document(*each) for each in documents])
         removed += sum([await self._conversation(*each) for each in conversations])
+        removed += sum([await self._account(*each) for each in accounts])
         async with self._database.writing() as unit:
             await unit.erasing.fail_under(key_ids)
             await unit.commit()
@@ -96,6 +98,18 @@ class Restored:
             if event is None:
                 return False
             await unit.conversations.delete(tenant_id, conversation_id)
+            await unit.audit.append(event)
+            await unit.commit()
+        return True
+
+    async def _account(self, tenant_id: UUID, principal_id: UUID) -> bool:
+        """Nobody signs in with what the backup has brought back of it."""
+        async with self._database.writing() as unit:
+            caller = await self._caller(unit, tenant_id)
+            event = self._event(caller, OwnedResource("account", principal_id, tenant_id, principal_id))
+            if event is None:
+                return False
+            await unit.erasing.remove_account(tenant_id, principal_id)
             await unit.audit.append(event)
             await unit.commit()
         return True

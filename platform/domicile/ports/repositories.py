@@ -483,6 +483,10 @@ class ErasingRepository(Protocol):
         """The same of conversations."""
         ...
 
+    async def accounts_under(self, key_ids: Collected[UUID]) -> Sequence[tuple[UUID, UUID]]:
+        """The same of accounts, by (tenant id, principal id)."""
+        ...
+
     async def fail_under(self, key_ids: Collected[UUID]) -> None:
         """Settle as failed what waits to be published under one of those keys."""
         ...

@@ -96,6 +96,15 @@ class Erasing:
         async with self.database.reading() as unit:
             return {each.id for each in await unit.conversations.of_principal(tenant_id, of.id)}
 
+    async def key_of(self, account: Principal) -> UUID:
+        """The id of the account's own data key, which is in the key store by then."""
+        async with self.database.reading() as unit:
+            profile = (await unit.principals.get(account.id)).profile
+        assert profile is not None
+        if not await self.ring.open_existing(account.tenant_id, frozenset({profile.data_key_id})):
+            await self.ring.create(account.tenant_id, [profile.data_key_id])
+        return profile.data_key_id
+
     def blobs_of(self, document_id: UUID) -> list[str]:
         return [key for key in self.cell.blobs.blobs if str(document_id) in key]
 

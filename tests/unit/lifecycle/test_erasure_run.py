@@ -11,6 +11,7 @@ from tests.unit.ingestion.cell import ACME, ADMIN, GLOBEX, MEMBER, RIVAL
 from tests.unit.lifecycle.erasing import BODY, Erasing, counts, forbidding
 
 from domicile.access.administration import Administration
+from domicile.access.profiles import login_digest
 from domicile.adapters.db.database import SqlDatabase
 from domicile.answers.history import About
 from domicile.audit.events import Outcome
@@ -90,19 +91,20 @@ async def test_a_subject_goes_with_conversations_and_account(made: Erasing) -> N
     digest = subject_digest(await made.ring.digest_key(ACME.id), PERSON)
     tagged = await made.talk(cell.admin, subjects=frozenset({digest}))
     own, others = await made.talk(cell.member), await made.talk(cell.admin)
+    name = await made.key_of(MEMBER)
     done = await made.erase(SUBJECT, PERSON, account=MEMBER.login)
     assert done.state is ErasureState.DONE
     assert (done.counts["version"], done.counts["conversation"], done.counts["account"]) == (1, 2, 1)
-    assert counts(done)["key-store"] == (3, 3, 0)
+    assert counts(done)["key-store"] == (4, 4, 0)
     assert [each.id for each in await cell.documents()] == [owned.document_id]
     assert (await cell.document(owned)).attributes.owner == NOBODY
     assert await made.conversations(ADMIN) == {others.id}
     assert await made.conversations(MEMBER) == set()
-    assert made.keys.data.keys().isdisjoint({item.data_key_id, tagged.data_key_id, own.data_key_id})
+    assert made.keys.data.keys().isdisjoint({item.data_key_id, tagged.data_key_id, own.data_key_id, name})
     async with made.database.reading() as unit:
-        assert await unit.principals.by_login(MEMBER.login) is None
+        assert await unit.principals.by_login_digest(await login_digest(made.ring, MEMBER.login)) is None
         left = await unit.principals.get(MEMBER.id)
-    assert (left.disabled, left.display, left.groups, MEMBER.login in left.login) == (True, "", frozenset(), False)
+    assert (left.disabled, left.profile, left.groups) == (True, None, frozenset())
     assert PERSON.encode() not in repr(done).encode()
 
 
@@ -167,7 +169,7 @@ async def test_of_a_subject_what_is_held_stays_and_is_named(made: Erasing) -> No
     assert set(done.held) == {f"document:{items[0].document_id}", f"conversation:{talk.id}", f"account:{MEMBER.id}"}
     assert await made.conversations(MEMBER) == {talk.id}
     async with made.database.reading() as unit:
-        assert (await unit.principals.get(MEMBER.id)).login == MEMBER.login
+        assert (await unit.principals.get(MEMBER.id)).profile is not None
 
 
 STEPS: dict[str, Callable[[Erasing], tuple[object, str]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.ingestion.cell import ACME, MEMBER
+from tests.unit.ingestion.cell import ACME, ADMIN, MEMBER
 from tests.unit.lifecycle.erasing import Erasing, forbidding
 
 from domicile.adapters.db.database import SqlDatabase
@@ -36,6 +36,16 @@ async def test_what_is_under_a_destroyed_key_goes(made: Erasing) -> None:
         (f"document:{gone.document_id}", "restored"),
         (f"conversation:{talk.id}", "restored"),
     ]
+
+
+async def test_an_account_that_was_erased_does_not_come_back(made: Erasing) -> None:
+    """Its name cannot be read, and its credentials are taken away again; others keep theirs."""
+    await made.ring.destroy(ACME.id, [await made.key_of(MEMBER)])
+    await made.key_of(ADMIN)
+    assert await made.restored.reconcile() == 1
+    async with made.database.reading() as unit:
+        gone, kept = await unit.principals.get(MEMBER.id), await unit.principals.get(ADMIN.id)
+    assert (gone.disabled, gone.profile, kept.disabled, kept.profile is None) == (True, None, False, False)
 
 
 async def test_a_tenant_that_was_erased_does_not_come_back(made: Erasing) -> None:

@@ -72,6 +72,7 @@ _FAIL_UNDER = (
     update(job_items).where(job_items.c.data_key_id.in_(_IDS), job_items.c.state == ItemState.PENDING.value).values(_SETTLED)
 )
 _NAMED_BY = select(documents.c.tenant_id, documents.c.id).where(documents.c.data_key_id.in_(_IDS))
+_ACCOUNTS_BY = select(principals.c.tenant_id, principals.c.id).where(principals.c.data_key_id.in_(_IDS))
 _TALKS_BY = select(conversations.c.tenant_id, conversations.c.id).where(conversations.c.data_key_id.in_(_IDS))
 
 
@@ -183,6 +184,10 @@ class SqlErasing:
 
     async def conversations_under(self, key_ids: Collection[UUID]) -> Sequence[tuple[UUID, UUID]]:
         return [(row.tenant_id, row.id) for row in await self._transaction.all(_TALKS_BY, {"ids": sorted(key_ids)})]
+
+    async def accounts_under(self, key_ids: Collection[UUID]) -> Sequence[tuple[UUID, UUID]]:
+        rows = await self._transaction.all(_ACCOUNTS_BY, {"ids": sorted(key_ids)})
+        return [(row.tenant_id, row.id) for row in rows]
 
     async def fail_under(self, key_ids: Collection[UUID]) -> None:
         await self._transaction.run(_FAIL_UNDER, {"ids": sorted(key_ids)})
