@@ -153,6 +153,9 @@ class Settings:
     #: Days that the audit log is kept at least, 1 or more: no tenant's retention rule goes below.
     audit_retention_floor_days: int = 183
 
+    #: Whether somebody else than who asked for an erasure has to approve it.
+    erasure_approval: bool = False
+
     #: Minutes that a browser session lasts.
     session_minutes: int = 12 * 60
 

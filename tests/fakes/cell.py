@@ -29,7 +29,7 @@ from tests.fakes.key_store import MemoryKeyStore
 from tests.fakes.keys import MemoryKeyProvider
 from tests.fakes.parser import PlainParser
 from tests.fakes.policy import shipped_decisions
-from tests.fakes.receipts import memory_receipts
+from tests.fakes.receipts import memory_erasure_signer, memory_receipts
 from tests.fakes.vector_index import InMemoryVectorIndex
 
 from domicile.access.administration import Administration
@@ -63,8 +63,12 @@ from domicile.ingestion.drafts import IntakeLimits, Upload
 from domicile.ingestion.intake import Intake
 from domicile.ingestion.pipeline import Models, Pipeline
 from domicile.ingestion.progress import Progress
+from domicile.ingestion.removal import erase_document
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.erasure_run import ErasureRun
+from domicile.lifecycle.erasure_stores import ErasableStores
+from domicile.lifecycle.erasures import ErasureBook
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
@@ -144,6 +148,8 @@ class MemoryCell:
     rotation: Rotation
     reencryption: Reencryption
     holds: LegalHolds
+    erasures: ErasureBook
+    erasure_run: ErasureRun
     retention: RetentionBook
     audit_log: SqlAuditLog
     database: SqlDatabase
@@ -212,6 +218,7 @@ async def open_memory_cell(
     generator: Generator | None = None,
     spans: Sequence[SpanProcessor] = (),
     decisions: DecisionPoint | None = None,
+    erasure_approval: bool = False,
     **settings: Any,
 ) -> AsyncIterator[MemoryCell]:
     """An empty cell in the folder; the generator is the extractive one, and policies are as shipped, unless others are given.
@@ -298,6 +305,17 @@ async def open_memory_cell(
         rotation=rotation(key_store, keys, {ROOT_PROVIDER: provider}, gate),
         reencryption=reencryption,
         holds=LegalHolds(database=database, keys=keys, gate=gate, clock=clock),
+        erasures=ErasureBook(
+            database=database, keys=keys, gate=gate, clock=clock, approval=erasure_approval, poll_seconds=0.01
+        ),
+        erasure_run=ErasureRun(
+            stores=ErasableStores(database, keys, key_store, stores.index, stores.blobs),
+            gate=gate,
+            clock=clock,
+            erase_document=erase_document,
+            signer=memory_erasure_signer(),
+            settle_seconds=0.0,
+        ),
         retention=RetentionBook(database=database, gate=gate, clock=clock, floor_days=183),
         audit_log=log,
         database=database,

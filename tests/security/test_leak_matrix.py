@@ -28,9 +28,11 @@ from domicile.adapters.db.transaction import Transaction
 from domicile.adapters.telemetry.logs import configure_logs
 from domicile.answers.events import AnswerRequest, Sources
 from domicile.domain.actions import Action
+from domicile.domain.erasures import ErasureKind
 from domicile.domain.holds import HoldKind
 from domicile.domain.principals import Caller
 from domicile.domain.values import Classification, Region, Role
+from domicile.lifecycle.erasures import Wanted
 from domicile.policy.decision import DecisionPoint
 from domicile.policy.request import Decision, Request
 from domicile.policy.scope import RetrievalScope
@@ -61,6 +63,7 @@ class Scene:
     conversation: UUID
     job: UUID
     hold: UUID
+    erasure: UUID
     spans: InMemorySpanExporter
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -74,6 +77,7 @@ class Scene:
             "name": "app.js",
             "version": "1",
             "hold_id": str(self.hold),
+            "erasure_id": str(self.erasure),
         }
 
     def client(self, who: str) -> AsyncClient:
@@ -101,7 +105,8 @@ async def _furnished(cell: MemoryCell, spans: InMemorySpanExporter) -> Scene:
     conversation = next(event.conversation_id for event in events if isinstance(event, Sources))
     assert conversation is not None
     hold = await cell.holds.place(ada, HoldKind.SUBJECT, "somebody@acme.example", MATTER)
-    scene = Scene(cell, document, where.id, conversation, await _job_of(cell, document), hold.id, spans)
+    erasure = await cell.erasures.request(ada, Wanted(ErasureKind.SUBJECT, "somebody@acme.example", MATTER))
+    scene = Scene(cell, document, where.id, conversation, await _job_of(cell, document), hold.id, erasure.id, spans)
     await cell.policies.write(ada, f"// {OWN}\n", 0)
     acme = cell.people["ada"].tenant
     operator = cell.administration.operator_caller(acme)
@@ -155,6 +160,10 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
         "json": {"documents": [str(scene.document)], "since": "2026-01-01T00:00:00Z"}
     },
     ("POST", "/v1/holds"): lambda scene: {"json": {"kind": "document", "target": str(scene.document), "reference": "matter"}},
+    ("POST", "/v1/erasures"): lambda scene: {"json": {"kind": "document", "target": str(scene.document), "reason": "r"}},
+    ("POST", "/v1/erasures/preview"): lambda scene: {
+        "json": {"kind": "document", "target": str(scene.document), "reason": "r"}
+    },
     ("PUT", "/v1/retention"): lambda _: {"json": {"conversations": 36_500}},
     ("PUT", "/v1/policies"): lambda _: {"json": {"text": "", "expected_version": 0, "dry_run": True}},
     ("POST", "/login"): lambda _: {"data": {"login": "ada", "password": "wrong"}},
@@ -196,6 +205,11 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/holds"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("POST", "/v1/holds"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
     ("DELETE", "/v1/holds/{hold_id}"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
+    ("GET", "/v1/erasures"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
+    ("POST", "/v1/erasures"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
+    ("POST", "/v1/erasures/preview"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
+    ("GET", "/v1/erasures/{erasure_id}"): (401, 404, 403, 403, 401, 200, 403, 421, 403),
+    ("POST", "/v1/erasures/{erasure_id}/approval"): (401, 404, 403, 403, 401, 403, 403, 421, 403),
     ("GET", "/v1/retention"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("PUT", "/v1/retention"): (401, 200, 403, 403, 401, 403, 403, 421, 403),
     ("GET", "/v1/retention/preview"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
@@ -240,7 +254,9 @@ async def test_everybody_is_answered_what_they_should_be(scene: Scene, operation
     told = everything_told(answered)
     assert [word for word in CANARIES if word in told and word not in SHOWN.get(who, set())] == []
     if who in ("anonymous", "stranger", "revoked", "moved"):
-        assert [name for name in (scene.document, scene.job, scene.conversation, scene.hold) if str(name) in told] == []
+        assert [
+            name for name in (scene.document, scene.job, scene.conversation, scene.hold, scene.erasure) if str(name) in told
+        ] == []
 
 
 @pytest.mark.parametrize("operation", BY_ID, ids=" ".join)

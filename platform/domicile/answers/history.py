@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -14,13 +14,13 @@ from domicile.answers.receipts import Receipt
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal, unseal
 from domicile.domain.conversations import Conversation, Exchange
-from domicile.domain.errors import AlreadyExists, DecryptionFailed
+from domicile.domain.errors import AlreadyExists, DecryptionFailed, DocumentErased
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.generation.citations import Citation
 from domicile.ports.clock import Clock
 from domicile.ports.keys import KeyRing
-from domicile.ports.repositories import Database
+from domicile.ports.repositories import Database, UnitOfWork
 
 #: Characters of the first question that become a conversation's title.
 TITLE_CHARS: Final = 80
@@ -62,6 +62,21 @@ class CitedPassage:
         )
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an answer was made from: ``documents``, released after ``since``, and the subjects that these were about then."""
+
+    documents: frozenset[UUID] = frozenset()
+    subjects: frozenset[bytes] = frozenset()
+    since: datetime = _NEVER
+
+
+NOTHING = About()
+
+
 @dataclass(frozen=True, slots=True)
 class ExchangeBody:
     """A question with its answer. ``complete`` is False when the answer was broken off: what there was of it is kept."""
@@ -98,8 +113,8 @@ class History:
         self._clock = clock
         self._region = region
 
-    async def begin(self, caller: Caller, question: str, subjects: Set[bytes] = frozenset()) -> Conversation:
-        """A new conversation of the caller's, durable, named after its first question, and likely about those subjects."""
+    async def begin(self, caller: Caller, question: str, about: About = NOTHING) -> Conversation:
+        """A new conversation of the caller's, durable, named after its first question. Raises ``DocumentErased``."""
         tenant_id, now = caller.tenant.id, self._clock.now()
         id_, key_id = self._clock.new_id(), self._clock.new_id()
         (key,) = await self._keys.create(tenant_id, [key_id])
@@ -107,16 +122,14 @@ class History:
         conversation = Conversation(id_, tenant_id, caller.principal.id, key_id, title, now, now)
         async with self._database.writing() as unit:
             await unit.conversations.add(conversation)
-            await unit.subjects.add_to_conversation(conversation.id, subjects)
+            await _tag(unit, conversation.id, about)
             await unit.commit()
         return conversation
 
-    async def add(
-        self, conversation: Conversation, exchange_id: UUID, body: ExchangeBody, subjects: Set[bytes] = frozenset()
-    ) -> None:
-        """Append the exchange, durably, and with it whom the documents were about that its answer was made from.
+    async def add(self, conversation: Conversation, exchange_id: UUID, body: ExchangeBody, about: About = NOTHING) -> None:
+        """Append the exchange, durably, and with it what its answer was made from.
 
-        Raises ``DecryptionFailed`` if the conversation was deleted in the meantime.
+        Raises ``DecryptionFailed`` if the conversation was deleted in the meantime, and ``DocumentErased``.
         """
         key = await self._keys.open(conversation.tenant_id, conversation.data_key_id)
         for attempt in range(_TRIES):
@@ -128,7 +141,7 @@ class History:
                     await unit.conversations.add_exchange(
                         Exchange(exchange_id, conversation.id, ordinal, envelope, self._clock.now())
                     )
-                    await unit.subjects.add_to_conversation(conversation.id, subjects)
+                    await _tag(unit, conversation.id, about)
                     await unit.commit()
             except AlreadyExists:
                 if attempt == _TRIES - 1:
@@ -166,6 +179,14 @@ class History:
 
     def _context(self, tenant_id: UUID, conversation_id: UUID, version: str, part: Part) -> EncryptionContext:
         return EncryptionContext(tenant_id, self._region, conversation_id, version, part)
+
+
+async def _tag(unit: UnitOfWork, conversation_id: UUID, about: About) -> None:
+    """In the unit that stores the words, so that an erasure at the same moment finds them or keeps them from being stored."""
+    if await unit.erasures.erased_since(about.documents, about.since):
+        raise DocumentErased()
+    await unit.subjects.add_to_conversation(conversation_id, about.subjects)
+    await unit.conversations.add_documents(conversation_id, about.documents)
 
 
 def title_of(question: str) -> str:

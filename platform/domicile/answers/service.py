@@ -16,12 +16,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.access.transfers import Registered, TransferRegister
 from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Receipted, Sources
-from domicile.answers.history import CitedPassage, ExchangeBody, History
+from domicile.answers.history import About, CitedPassage, ExchangeBody, History
 from domicile.answers.ownership import owned_conversation
 from domicile.answers.receipts import Facts, Located, Receipt, Receipts
 from domicile.audit.events import Outcome
@@ -41,6 +42,8 @@ from domicile.retrieval.search import Found, Retriever, SearchQuery
 
 #: Earlier exchanges that a model is told of, the latest.
 MAX_TURNS = 6
+#: An erasure that was noted so long before an answer began may not have been seen by it: it commits later, and clocks differ.
+ERASING = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class _Opened:
     audit_id: UUID
     found: Found
     passages: tuple[Passage, ...]
-    subjects: frozenset[bytes]
+    about: About
     turns: tuple[Turn, ...]
     conversation: Conversation | None
     policies: Sequence[str]
@@ -133,6 +136,7 @@ class Answers:
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
     async def _open(self, caller: Caller, request: AnswerRequest) -> _Opened:
+        since = self._clock.now() - ERASING
         conversation = await self._conversation(caller, request)
         query = SearchQuery(request.question, request.collections, request.limit)
         found = await self._retriever.find(caller, query, Action.ANSWER_CREATE)  # (1)
@@ -148,22 +152,22 @@ class Answers:
         try:
             passages = await self._retriever.release(caller, found)  # (4)
             turns = await self._turns(conversation)
-            subjects = await self._subjects(caller, passages) if request.remember else frozenset[bytes]()
+            about = await self._about(caller, passages, since) if request.remember else About()
             if conversation is None and request.remember:
-                conversation = await self._history.begin(caller, request.question, subjects)
+                conversation = await self._history.begin(caller, request.question, about)
         except DomicileError as error:
             await self._failed(caller, found, answer_id, error)
             raise
-        return _Opened(answer_id, audit_id, found, tuple(passages), subjects, turns, conversation, sorted(policies), transfer)
+        return _Opened(answer_id, audit_id, found, tuple(passages), about, turns, conversation, sorted(policies), transfer)
 
-    async def _subjects(self, caller: Caller, passages: Sequence[Passage]) -> frozenset[bytes]:
-        """Whom the answer is likely about. Read now: a document may be gone by the time the answer is kept."""
-        documents = list({each.attributes.document_id for each in passages})
+    async def _about(self, caller: Caller, passages: Sequence[Passage], since: datetime) -> About:
+        """What the answer is made from. Read now: a document may be gone by the time the answer is kept."""
+        documents = frozenset(each.attributes.document_id for each in passages)
         if not documents:
-            return frozenset()
+            return About()
         async with self._database.reading() as unit:
-            about = await unit.subjects.of_documents(caller.tenant.id, documents)
-        return frozenset[bytes]().union(*about.values())
+            subjects = await unit.subjects.of_documents(caller.tenant.id, sorted(documents))
+        return About(documents, frozenset[bytes]().union(*subjects.values()), since)
 
     async def _conversation(self, caller: Caller, request: AnswerRequest) -> Conversation | None:
         if request.conversation_id is None:
@@ -265,7 +269,7 @@ class Answers:
             receipt=transcript.receipt,
         )
         # A task of its own: whoever went away has cancelled this one, and may go on cancelling what it waits for.
-        keeping = asyncio.create_task(self._history.add(opened.conversation, opened.answer_id, body, opened.subjects))
+        keeping = asyncio.create_task(self._history.add(opened.conversation, opened.answer_id, body, opened.about))
         self._keeping.add(keeping)
         keeping.add_done_callback(self._keeping.discard)
         await asyncio.shield(keeping)

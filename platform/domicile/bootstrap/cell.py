@@ -48,6 +48,7 @@ from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.service import Answers
 from domicile.bootstrap.conversion import convert
+from domicile.bootstrap.erasures import erasure_book, erasure_run, restored
 from domicile.bootstrap.health import Health
 from domicile.bootstrap.keys import key_providers, require_usable, rotation
 from domicile.bootstrap.models import generator, sparse_encoder, verified
@@ -69,6 +70,8 @@ from domicile.ingestion.progress import Progress
 from domicile.ingestion.removal import Leftovers
 from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.erasure_run import ErasureRun
+from domicile.lifecycle.erasures import ErasureBook
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
@@ -114,6 +117,7 @@ class Cell:
     rotation: Rotation
     reencryption: Reencryption
     holds: LegalHolds
+    erasures: ErasureBook
     retention: RetentionBook
     health: Health
 
@@ -141,8 +145,11 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
         cell = await _assembled(settings, base, queue, known_places, stack)
         if run_jobs:
+            await restored(base.stores, base.key_store, base.gate, base.clock).reconcile()
             await cell.intake.resume()
-            _in_background(stack, _kept_swept(pipeline))
+            erasures = erasure_run(settings, base.stores, base.key_store, base.gate, base.clock)
+            _in_background(stack, erasures.keep_running())
+            _in_background(stack, _kept_swept(pipeline, erasures))
             _in_background(stack, _kept_in_bounds(_retention(base)))
         yield cell
 
@@ -312,6 +319,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         rotation=rotation(base.key_store, base.ring, base.providers, gate),
         reencryption=reencryption,
         holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),
+        erasures=erasure_book(settings, store, keys, gate, clock),
         retention=retention_book(settings, store, gate, clock),
         health=Health(
             {
@@ -353,11 +361,12 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> No
     stack.push_async_callback(end)
 
 
-async def _kept_swept(pipeline: Pipeline) -> None:
+async def _kept_swept(pipeline: Pipeline, erasures: ErasureRun) -> None:
     """Remove what a crash left and what is too old, now and every day. Failing that is no reason not to serve."""
     while True:
         try:
             await pipeline.sweep()
+            await erasures.forget_notes()
         except DomicileError as error:
             structlog.get_logger().warning("sweep failed", error=error.slug)
         await asyncio.sleep(_SWEEP_SECONDS)

@@ -28,6 +28,7 @@ from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.lock.folder import FolderLock, Holder
+from domicile.bootstrap.erasures import erasure_book
 from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable, rotation
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
@@ -40,6 +41,7 @@ from domicile.config import Settings, load_settings, resource_dir
 from domicile.domain.errors import ConfigurationError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
+from domicile.lifecycle.erasures import ErasureBook
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.retention_run import RetentionRun, left_to_the_sweep
@@ -60,6 +62,7 @@ class Office:
     explanations: Explanations
     replay: Replay
     holds: LegalHolds
+    erasures: ErasureBook
     retention: RetentionBook
     retention_run: RetentionRun
     rotation: Rotation
@@ -110,6 +113,7 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
                 explanations=Explanations(database=store, gate=gate, profiles=keys.profiles),
                 replay=Replay(database=store, log=log, gate=gate),
                 holds=LegalHolds(database=store, keys=keys.ring, gate=gate, clock=clock),
+                erasures=erasure_book(settings, store, keys.ring, gate, clock),
                 retention=retention_book(settings, store, gate, clock),
                 retention_run=retention_run(store, keys.ring, gate, clock, left_to_the_sweep),
                 rotation=rotation(keys.store, keys.ring, keys.providers, gate),

@@ -14,6 +14,7 @@ from domicile.cli import (
     demo,
     doctor,
     documents,
+    erase,
     holds,
     key_rotation,
     keys,
@@ -67,6 +68,7 @@ keys.app.command("renew")(key_rotation.renew)
 keys.app.command("minimum")(key_rotation.minimum)
 keys.app.command("reencrypt")(reencryption.reencrypt)
 app.add_typer(holds.app, name="hold")
+app.add_typer(erase.app, name="erase")
 app.add_typer(retention.app, name="retention")
 
 

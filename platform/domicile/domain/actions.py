@@ -37,4 +37,9 @@ class Action(StrEnum):
     RETENTION_READ = "retention:read"  # see how long things are kept, and what would go now
     RETENTION_WRITE = "retention:write"
     RETENTION_RUN = "retention:run"  # the cell itself: remove what has been kept long enough
+    ERASURE_CREATE = "erasure:create"  # have a document, or all about a data subject, erased for good
+    ERASURE_APPROVE = "erasure:approve"  # let somebody else's erasure begin
+    ERASURE_READ = "erasure:read"  # see what is and was erased, with its receipts
+    ERASURE_RUN = "erasure:run"  # the cell itself: carry an erasure out
+    TENANT_ERASE = "tenant:erase"  # the operator, on the machine itself
     ENDPOINT_USE = "endpoint:use"  # let data flow to a component in a region

@@ -145,6 +145,18 @@ class AuditFloor(CallerError):
     hint = "Give more days; the operator sets the least (DOMICILE_AUDIT_RETENTION_FLOOR_DAYS)."
 
 
+class DocumentErased(CallerError):
+    slug = "document-erased"
+    title = "A document that this was made from has just been erased"
+    hint = "Ask again."
+
+
+class NotWaiting(CallerError):
+    slug = "not-waiting"
+    title = "This erasure waits for nobody's approval"
+    hint = "Look at its state: it may be running, done or refused."
+
+
 class RunUnderWay(CallerError):
     slug = "run-under-way"
     title = "Retention is being carried out already"

@@ -12,21 +12,23 @@ Obligations, labelled where they are met:
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from uuid import UUID
 
 from domicile.crypto.parts import blob_keys
-from domicile.domain.documents import RemovedDocument
-from domicile.domain.errors import DocumentWithdrawn
+from domicile.domain.documents import JobItem, RemovedDocument
+from domicile.domain.erasures import ErasedObject, ObjectKind
+from domicile.domain.errors import DocumentWithdrawn, NotFound
 from domicile.ports.blobs import BlobStore
 from domicile.ports.keys import KeyRing
-from domicile.ports.repositories import UnitOfWork
+from domicile.ports.repositories import RemovedItems, UnitOfWork
 from domicile.ports.vector_index import VectorIndex
 
 
 async def remove_document(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) -> RemovedDocument:
     """Within a transaction that writes, in which it was found not to be held. Raises ``NotFound``."""
-    abandoned = await unit.jobs.fail_pending(tenant_id, document_id, DocumentWithdrawn.slug, DocumentWithdrawn.title)  # (1)
-    await unit.doomed_keys.add(tenant_id, [item.data_key_id for item in abandoned])
+    abandoned = await _abandon(unit, tenant_id, document_id)
     removed = await unit.documents.delete(tenant_id, document_id)  # (2)
     return RemovedDocument(
         attributes=removed.attributes,
@@ -35,6 +37,28 @@ async def remove_document(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) 
         versions=(removed.version.id, *(item.version_id for item in abandoned)),
         data_keys=(*removed.version.key_ids, *(item.data_key_id for item in abandoned)),
     )
+
+
+async def erase_document(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) -> RemovedItems:
+    """As ``remove_document``, with every trace of it in jobs; of what is not there, or not published yet, as much as there is.
+
+    An item whose job is not done stays until it is, settled, so that the job removes what it may still be storing of it.
+    """
+    await _abandon(unit, tenant_id, document_id)
+    published: tuple[ErasedObject, ...] = ()
+    with contextlib.suppress(NotFound):
+        version = (await unit.documents.delete(tenant_id, document_id)).version  # (2)
+        published = (ErasedObject(ObjectKind.VERSION, version.id, document_id, version.key_ids),)
+    items = await unit.erasing.remove_items(tenant_id, document_id)
+    versions = {each.id: each for each in (*items.versions, *published)}
+    return RemovedItems(tuple(versions.values()), items.under_way)
+
+
+async def _abandon(unit: UnitOfWork, tenant_id: UUID, document_id: UUID) -> Sequence[JobItem]:
+    """(1)"""
+    abandoned = await unit.jobs.fail_pending(tenant_id, document_id, DocumentWithdrawn.slug, DocumentWithdrawn.title)
+    await unit.doomed_keys.add(tenant_id, [item.data_key_id for item in abandoned])
+    return abandoned
 
 
 class Leftovers:

@@ -33,7 +33,10 @@ class CollectionResource:
 
 @dataclass(frozen=True, slots=True)
 class OwnedResource:
-    """A conversation, job or session: belongs to one principal. ``kind`` is ``conversation``, ``job`` or ``session``."""
+    """A conversation, job, session, account or erasure: belongs to one principal.
+
+    ``kind`` is ``conversation``, ``job``, ``session``, ``account`` or ``erasure``.
+    """
 
     kind: str
     id: UUID

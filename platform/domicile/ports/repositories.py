@@ -17,6 +17,7 @@ from uuid import UUID
 from domicile.audit.events import AuditEvent
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.documents import Collection, Document, DocumentVersion, ItemState, Job, JobItem, JobState, Stage
+from domicile.domain.erasures import ErasedObject, Erasure, ObjectKind
 from domicile.domain.holds import Hold
 from domicile.domain.policies import PolicyVersion, WrittenPolicies
 from domicile.domain.principals import ApiKey, Group, Principal, Session, Tenant
@@ -278,6 +279,10 @@ class ConversationRepository(Protocol):
 
     async def exchanges(self, conversation_id: UUID) -> Sequence[Exchange]: ...
 
+    async def add_documents(self, conversation_id: UUID, document_ids: Collected[UUID]) -> None:
+        """Documents that one of its answers was made from. Raises ``AlreadyExists`` like ``add_to_conversation``."""
+        ...
+
     async def delete(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
         """With its exchanges; orders the destruction of its data key. Gives what was removed.
 
@@ -368,6 +373,139 @@ class RetentionRepository(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RemovedItems:
+    """``versions`` are all that job items name of a document, with their keys; some stay while their job is ``under_way``."""
+
+    versions: tuple[ErasedObject, ...]
+    under_way: bool
+
+
+class ErasureRepository(Protocol):
+    """Erasures, and what each has removed the rows of."""
+
+    async def add(self, erasure: Erasure) -> None: ...
+
+    async def get(self, erasure_id: UUID, tenant_id: UUID | None = None) -> Erasure:
+        """Raises ``NotFound``, also if it is another tenant's than the one given."""
+        ...
+
+    async def list(self, tenant_id: UUID, *, after: UUID | None = None, limit: int = 100) -> Sequence[Erasure]:
+        """The newest first, from before the cursor."""
+        ...
+
+    async def due(self) -> Sequence[Erasure]:
+        """Every one that may run and is not over, any tenant's, the oldest first."""
+        ...
+
+    async def approve(self, erasure_id: UUID, by: UUID, at: datetime) -> bool:
+        """Gives False, and changes nothing, for one that waits for no approval."""
+        ...
+
+    async def save(self, erasure: Erasure) -> None:
+        """How far it has got."""
+        ...
+
+    async def note(self, erasure_id: UUID, objects: Sequence[ErasedObject], at: datetime) -> int:
+        """That their rows are removed; gives how many of them were not noted before."""
+        ...
+
+    async def noted(self, erasure_id: UUID, *, after: UUID, limit: int) -> Sequence[ErasedObject]:
+        """By id, after the cursor."""
+        ...
+
+    async def documents(self, erasure_id: UUID) -> Sequence[UUID]:
+        """Those of which a version is noted."""
+        ...
+
+    async def counted(self, erasure_id: UUID) -> Mapping[ObjectKind, int]:
+        """How many of each kind are noted."""
+        ...
+
+    async def erased_since(self, document_ids: Collected[UUID], since: datetime) -> bool:
+        """Whether any of those documents was erased since then.
+
+        In a unit that writes, of those that were not none is until the unit ends.
+        """
+        ...
+
+    async def forget(self, noted_before: datetime) -> int:
+        """What erasures that are done had noted before then."""
+        ...
+
+
+class ErasingRepository(Protocol):
+    """Removes rows for good, in a unit in which they were found not to be held, and looks whether any is left."""
+
+    async def remove_items(self, tenant_id: UUID, document_id: UUID) -> RemovedItems:
+        """The job items about a document, but for those whose job is not done."""
+        ...
+
+    async def conversations_of(
+        self, tenant_id: UUID, document_ids: Collected[UUID], principal_id: UUID | None
+    ) -> Sequence[UUID]:
+        """The conversations that quote one of those documents, and that principal's own."""
+        ...
+
+    async def remove_account(self, tenant_id: UUID, principal_id: UUID) -> ErasedObject:
+        """Credentials, memberships and names; an id that is nobody's stays. Raises ``NotFound``."""
+        ...
+
+    async def close_tenant(self, tenant_id: UUID) -> None:
+        """Nobody gets in any more, and nothing that waits is published."""
+        ...
+
+    async def has_unfinished_jobs(self, tenant_id: UUID) -> bool: ...
+
+    async def take(self, tenant_id: UUID, limit: int) -> Sequence[ErasedObject]:
+        """Remove some of a closed tenant's documents and conversations; nothing once there are none."""
+        ...
+
+    async def remove_tenant(self, tenant_id: UUID) -> int:
+        """Everything else of a tenant that ``take`` has left nothing of; gives how many rows."""
+        ...
+
+    async def sizes(self, tenant_id: UUID) -> tuple[int, int, int]:
+        """How many documents, conversations and principals the tenant has."""
+        ...
+
+    async def rows_of_tenant(self, tenant_id: UUID) -> int: ...
+
+    async def rows_naming(self, objects: Sequence[ErasedObject]) -> int:
+        """How many rows are left that are one of those, or part of one."""
+        ...
+
+    async def documents_under(self, key_ids: Collected[UUID]) -> Sequence[tuple[UUID, UUID]]:
+        """(tenant id, document id) of what is published under one of those keys."""
+        ...
+
+    async def conversations_under(self, key_ids: Collected[UUID]) -> Sequence[tuple[UUID, UUID]]:
+        """The same of conversations."""
+        ...
+
+    async def accounts_under(self, key_ids: Collected[UUID]) -> Sequence[tuple[UUID, UUID]]:
+        """The same of accounts, by (tenant id, principal id)."""
+        ...
+
+    async def fail_under(self, key_ids: Collected[UUID]) -> None:
+        """Settle as failed what waits to be published under one of those keys."""
+        ...
+
+    async def on_order(self, tenant_id: UUID) -> Sequence[UUID]:
+        """Data keys of the tenant that are to be destroyed, or were and are still noted."""
+        ...
+
+    async def settled(self, tenant_id: UUID) -> None:
+        """No key of the tenant is to be destroyed any more: all are."""
+        ...
+
+    async def followed(self) -> int:
+        """Up to which position of the key store nothing here is under a destroyed key; 0 if that was never looked at."""
+        ...
+
+    async def follow(self, position: int) -> None: ...
+
+
 class IdempotencyRepository(Protocol):
     async def get(self, principal_id: UUID, key: str) -> IdempotentReply | None: ...
 
@@ -436,6 +574,8 @@ class UnitOfWork(Protocol):
     transfers: TransferRepository
     holds: HoldRepository
     retention: RetentionRepository
+    erasures: ErasureRepository
+    erasing: ErasingRepository
     audit: AuditAppender
 
     async def __aenter__(self) -> Self: ...

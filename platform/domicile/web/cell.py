@@ -19,6 +19,7 @@ from domicile.domain.values import Region
 from domicile.ingestion.intake import Intake
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.withdrawal import Withdrawal
+from domicile.lifecycle.erasures import ErasureBook
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
@@ -99,6 +100,8 @@ class ServedCell(Protocol):
     def reencryption(self) -> Reencryption: ...
     @property
     def holds(self) -> LegalHolds: ...
+    @property
+    def erasures(self) -> ErasureBook: ...
     @property
     def retention(self) -> RetentionBook: ...
     @property

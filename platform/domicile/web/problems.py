@@ -25,6 +25,8 @@ _STATUS: Mapping[type[errors.DomicileError], int] = {
     errors.PolicyChanged: 409,
     errors.LegalHold: 409,
     errors.RunUnderWay: 409,
+    errors.DocumentErased: 409,
+    errors.NotWaiting: 409,
     errors.AuditFloor: 422,
     errors.DocumentTooLarge: 413,
     errors.DocumentTypeUnknown: 415,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,14 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, delete, insert, select, tuple_, update
 
 from domicile.adapters.db.keys import doom
-from domicile.adapters.db.schema import UtcDateTime, conversation_subjects, conversations, exchanges, idempotent_replies
+from domicile.adapters.db.schema import (
+    UtcDateTime,
+    conversation_documents,
+    conversation_subjects,
+    conversations,
+    exchanges,
+    idempotent_replies,
+)
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.conversations import Conversation, Exchange
 from domicile.domain.errors import NotFound
@@ -31,6 +38,11 @@ _DELETE = delete(conversations).where(conversations.c.id == bindparam("of"))
 _ADD_EXCHANGE = insert(exchanges)
 _EXCHANGES = select(exchanges).where(exchanges.c.conversation_id == bindparam("conversation_id")).order_by(exchanges.c.ordinal)
 _DELETE_SUBJECTS = delete(conversation_subjects).where(conversation_subjects.c.conversation_id == bindparam("of"))
+_DELETE_DOCUMENTS = delete(conversation_documents).where(conversation_documents.c.conversation_id == bindparam("of"))
+_ADD_DOCUMENT = insert(conversation_documents)
+_DOCUMENTS = select(conversation_documents.c.document_id).where(
+    conversation_documents.c.conversation_id == bindparam("conversation_id")
+)
 _DELETE_EXCHANGES = delete(exchanges).where(exchanges.c.conversation_id == bindparam("of"))
 
 _ADD_REPLY = insert(idempotent_replies)
@@ -93,6 +105,15 @@ class SqlConversations:
         rows = await self._transaction.all(_EXCHANGES, {"conversation_id": conversation_id})
         return [Exchange(row.id, row.conversation_id, row.ordinal, row.body_envelope, row.created_at) for row in rows]
 
+    async def add_documents(self, conversation_id: UUID, document_ids: Collection[UUID]) -> None:
+        if not document_ids:
+            return
+        known = {row[0] for row in await self._transaction.all(_DOCUMENTS, {"conversation_id": conversation_id})}
+        if new := sorted(set(document_ids) - known):
+            await self._transaction.run(
+                _ADD_DOCUMENT, [{"conversation_id": conversation_id, "document_id": each} for each in new]
+            )
+
     async def delete(self, tenant_id: UUID, conversation_id: UUID) -> Conversation:
         row = await self._transaction.first(_BY_ID_TO_DELETE, {"tenant_id": tenant_id, "id": conversation_id})
         if row is None:
@@ -100,6 +121,7 @@ class SqlConversations:
         conversation = _conversation(row)
         await self._transaction.run(_DELETE_EXCHANGES, {"of": conversation_id})
         await self._transaction.run(_DELETE_SUBJECTS, {"of": conversation_id})
+        await self._transaction.run(_DELETE_DOCUMENTS, {"of": conversation_id})
         await self._transaction.run(_DELETE, {"of": conversation_id})
         await doom(self._transaction, tenant_id, [conversation.data_key_id])
         return conversation

@@ -19,6 +19,8 @@ from domicile.adapters.db.collections import SqlCollections
 from domicile.adapters.db.conversations import SqlConversations, SqlIdempotency
 from domicile.adapters.db.credentials import SqlCredentials
 from domicile.adapters.db.documents import SqlDocuments
+from domicile.adapters.db.erasing import SqlErasing
+from domicile.adapters.db.erasures import SqlErasures
 from domicile.adapters.db.holds import SqlHolds
 from domicile.adapters.db.jobs import SqlJobs
 from domicile.adapters.db.keys import SqlDoomedKeys
@@ -36,6 +38,8 @@ from domicile.ports.repositories import (
     CredentialRepository,
     DocumentRepository,
     DoomedKeyRepository,
+    ErasingRepository,
+    ErasureRepository,
     HoldRepository,
     IdempotencyRepository,
     JobRepository,
@@ -72,6 +76,8 @@ class SqlUnitOfWork:
     transfers: TransferRepository
     holds: HoldRepository
     retention: RetentionRepository
+    erasures: ErasureRepository
+    erasing: ErasingRepository
     audit: AuditAppender
 
     def __init__(self, opening: AbstractAsyncContextManager[Transaction], *, writes: bool = False) -> None:
@@ -94,6 +100,8 @@ class SqlUnitOfWork:
         self.transfers = SqlTransfers(open_)
         self.holds = SqlHolds(open_, writes=self._writes)
         self.retention = SqlRetention(open_)
+        self.erasures = SqlErasures(open_)
+        self.erasing = SqlErasing(open_)
         self._entries = self.audit = SqlAuditAppender(open_)
         return self
 

@@ -38,7 +38,7 @@ from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
 
 #: The same ids come again and again, and parsing one takes longer than reading it.
@@ -322,6 +322,15 @@ conversation_subjects = Table(
     Index(None, "subject"),
 )
 
+#: Which documents' passages were released for one of a conversation's answers: its words may be in it.
+conversation_documents = Table(
+    "conversation_documents",
+    metadata,
+    Column("conversation_id", ForeignKey(conversations.c.id), primary_key=True),
+    Column("document_id", Id, primary_key=True),
+    Index(None, "document_id"),
+)
+
 exchanges = Table(
     "exchanges",
     metadata,
@@ -424,4 +433,49 @@ retention_rules = Table(
     Column("collection_id", ForeignKey(collections.c.id)),
     Column("classification", SmallInteger),
     Column("days", Integer, nullable=False),
+)
+
+#: Refers to nothing, so that what is erased takes no erasure with it. ``receipts`` are canonical bytes; ``held`` names ids.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant_id", Id, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("target_id", Id),
+    Column("subject", LargeBinary),
+    Column("account_id", Id),
+    Column("reason", String(64), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("stage", String(16), nullable=False),
+    Column("requested_by", Id, nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("approved_by", Id),
+    Column("approved_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("waiting", String(64)),
+    Column("counts", JSON, nullable=False),
+    Column("held", _SET, nullable=False),
+    Column("receipts", LargeBinary),
+    Index(None, "tenant_id", "id"),
+)
+
+#: What erasures have removed the rows of. Versions, conversations and principals by id, with the keys that have to go.
+erased_objects = Table(
+    "erased_objects",
+    metadata,
+    Column("erasure_id", ForeignKey(erasures.c.id), primary_key=True),
+    Column("id", Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("of_id", Id, nullable=False, index=True),
+    Column("keys", _SET, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+)
+
+#: Up to which position of the key store's ``destroyed_keys`` this database is known to name none of them; one row.
+followed_keys = Table(
+    "followed_keys",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
 )
