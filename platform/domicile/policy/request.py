@@ -33,7 +33,7 @@ class CollectionResource:
 
 @dataclass(frozen=True, slots=True)
 class OwnedResource:
-    """A conversation, job or session: belongs to one principal. ``kind`` is ``conversation``, ``job`` or ``session``."""
+    """Belongs to one principal. ``kind`` is ``conversation``, ``job``, ``session``, or ``account`` for what is about them."""
 
     kind: str
     id: UUID
