@@ -139,6 +139,8 @@ class Settings:
 
     #: Bytes one document may have.
     max_document_bytes: int = 64 * 1024 * 1024
+    #: Bytes a bundle that is imported may have.
+    max_bundle_bytes: int = 16 * 1024 * 1024 * 1024
     #: Files one request may carry.
     max_documents_per_request: int = 256
     #: Characters a question may have.

@@ -464,6 +464,17 @@ class TestDocuments:
         assert found == {each.id: each for each in made}
         assert await unit.documents.many([], ACME.id) == {}
 
+    async def test_ids_are_those_of_the_tenant_a_page_at_a_time(self, unit: UnitOfWork) -> None:
+        """All of them, or one owner's, whoever may read them; none of another tenant's."""
+        made = sorted([document(f"d{number}", owner=uid(f"owner-{number % 2}")) for number in range(5)], key=lambda d: d.id)
+        for each in made:
+            await unit.documents.publish(each)
+        first = await unit.documents.ids(ACME.id, limit=3)
+        assert [*first, *await unit.documents.ids(ACME.id, after=first[-1], limit=3)] == [each.id for each in made]
+        own = [each.id for each in made if each.attributes.owner == uid("owner-1")]
+        assert await unit.documents.ids(ACME.id, owner=uid("owner-1"), limit=9) == own
+        assert await unit.documents.ids(GLOBEX.id, limit=9) == []
+
     async def test_a_new_version_replaces_the_old_one_and_destroys_its_key(self, unit: UnitOfWork) -> None:
         """The old content is unreadable from the moment it is replaced; the document keeps its first date."""
         first = document(groups=(FINANCE.id,))

@@ -49,10 +49,13 @@ from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.migrate import upgrade
 from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.keys.ring import StoredKeyRing
+from domicile.adapters.scratch.sealed import SealedScratchRoom
 from domicile.adapters.telemetry.tracing import OpenTelemetry
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
+from domicile.answers.portable import PortableConversations, Talk
 from domicile.answers.service import Answers
+from domicile.bootstrap.importing import import_limits, taking
 from domicile.bootstrap.keys import rotation
 from domicile.domain.errors import DomicileError
 from domicile.domain.marks import Marking
@@ -69,7 +72,10 @@ from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.erasure_run import ErasureRun
 from domicile.lifecycle.erasure_stores import ErasableStores
 from domicile.lifecycle.erasures import ErasureBook
+from domicile.lifecycle.export import Exports, Maker
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.importing import BringIn, Imports
+from domicile.lifecycle.opening import Opener
 from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.rotation import Rotation
@@ -101,6 +107,7 @@ class TestSettings:
     allowed_hosts: tuple[str, ...] = ()
     max_document_bytes: int = 64 * 1024
     max_documents_per_request: int = 8
+    max_bundle_bytes: int = 8 * 1024 * 1024
     session_minutes: int = 60
 
 
@@ -145,6 +152,8 @@ class MemoryCell:
     refresh: PolicyRefresh
     signposts: Signposts
     transfers: TransferRegister
+    exports: Exports[Talk]
+    imports: Imports
     rotation: Rotation
     reencryption: Reencryption
     holds: LegalHolds
@@ -219,11 +228,13 @@ async def open_memory_cell(
     spans: Sequence[SpanProcessor] = (),
     decisions: DecisionPoint | None = None,
     erasure_approval: bool = False,
+    region: Region = HOME,
+    root_key: bytes = b"root" * 8,
     **settings: Any,
 ) -> AsyncIterator[MemoryCell]:
     """An empty cell in the folder; the generator is the extractive one, and policies are as shipped, unless others are given.
 
-    ``spans`` are sent there.
+    ``spans`` are sent there. ``root_key`` is what its keys lie under, and what it signs with.
     """
     path = folder / "cell.db"
     shutil.copy(_migrated(), path)
@@ -233,10 +244,13 @@ async def open_memory_cell(
     in_force = PoliciesInForce(decisions or shipped_decisions())
     refresh = PolicyRefresh(in_force, database)
     await refresh.refresh()
-    gate = Gate(in_force, log, clock, HOME)
+    gate = Gate(in_force, log, clock, region)
     transfers = TransferRegister(database=database, gate=gate, clock=clock)
-    telemetry = OpenTelemetry("test", HOME.name, spans)
+    telemetry = OpenTelemetry("test", region.name, spans)
     key_store = MemoryKeyStore()
+    keys = StoredKeyRing(
+        store=key_store, providers={ROOT_PROVIDER: MemoryKeyProvider(region, root_key)}, region=region, clock=clock
+    )
     provider = MemoryKeyProvider(HOME)
     keys = StoredKeyRing(store=key_store, providers={ROOT_PROVIDER: provider}, region=HOME, clock=clock)
     embedder, sparse = HashEmbedder(), HashSparseEncoder()
@@ -254,54 +268,78 @@ async def open_memory_cell(
     retriever = Retriever(
         database=database, index=stores.index, embedder=embedder, sparse=sparse, keys=keys, gate=gate, telemetry=telemetry
     )
-    profiles = Profiles(keys=keys, clock=clock, region=HOME)
-    history = History(database=database, keys=keys, clock=clock, region=HOME)
+    profiles = Profiles(keys=keys, clock=clock, region=region)
+    history = History(database=database, keys=keys, clock=clock, region=region)
+    signer = memory_receipts(clock, root_key, "test", region)
     answers = Answers(
         retriever=retriever,
-        generator=generator or ExtractiveGenerator(embedder=embedder, region=HOME),
+        generator=generator or ExtractiveGenerator(embedder=embedder, region=region),
         gate=gate,
         transfers=transfers,
         history=history,
         database=database,
         clock=clock,
-        receipts=memory_receipts(clock),
+        receipts=signer,
     )
+    intake = Intake(
+        database=database,
+        keys=keys,
+        blobs=stores.blobs,
+        queue=queue,
+        gate=gate,
+        clock=clock,
+        limits=IntakeLimits(configured.max_document_bytes, configured.max_documents_per_request),
+    )
+    library = Library(database=database, blobs=stores.blobs, keys=keys, gate=gate, clock=clock)
+    portable = PortableConversations(history)
     reencryption = Reencryption(database=database, keys=keys, blobs=stores.blobs, index=stores.index, gate=gate, clock=clock)
     cell = MemoryCell(
         settings=configured,
-        region=HOME,
+        region=region,
         telemetry=telemetry,
         identity=Identity(
             database=database, hasher=hasher, gate=gate, clock=clock, profiles=profiles, session_lifetime=timedelta(hours=1)
         ),
         administration=Administration(database=database, hasher=hasher, gate=gate, clock=clock, profiles=profiles),
-        intake=Intake(
-            database=database,
-            keys=keys,
-            blobs=stores.blobs,
-            queue=queue,
-            gate=gate,
-            clock=clock,
-            limits=IntakeLimits(configured.max_document_bytes, configured.max_documents_per_request),
-        ),
+        intake=intake,
         progress=Progress(database=database, keys=keys, gate=gate, poll_seconds=0.01),
         withdrawal=Withdrawal(database=database, keys=keys, index=stores.index, blobs=stores.blobs, gate=gate),
         search=Search(retriever=retriever, gate=gate),
-        library=Library(database=database, blobs=stores.blobs, keys=keys, gate=gate, clock=clock),
+        library=library,
         answers=answers,
         conversations=Conversations(database=database, history=history, gate=gate),
         journal=Journal(log=log, gate=gate),
         explanations=Explanations(database=database, gate=gate, profiles=profiles),
         inventory=Inventory(
-            components=[Placed("database", "SQLite in the data folder", HOME, ("metadata",)), ELSEWHERE],
+            components=[Placed("database", "SQLite in the data folder", region, ("metadata",)), ELSEWHERE],
             gate=gate,
-            cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", HOME)),
+            cell=Administration.operator_caller(Tenant(clock.new_id(), "cell", "cell", region)),
         ),
         policies=TenantPolicyBook(database=database, gate=gate, in_force=in_force, refresh=refresh, clock=clock),
         in_force=in_force,
         refresh=refresh,
         signposts=Signposts(database=database, gate=gate, url_of=URLS.__getitem__),
         transfers=transfers,
+        exports=Exports(
+            database=database,
+            opener=Opener(stores.blobs, keys),
+            log=log,
+            gate=gate,
+            clock=clock,
+            profiles=profiles,
+            conversations=portable,
+            maker=Maker("test", signer.signing_key),
+        ),
+        imports=Imports(
+            database=database,
+            gate=gate,
+            transfers=transfers,
+            profiles=profiles,
+            bring=BringIn(taking(intake), library.create_collection),
+            conversations=portable,
+            room=SealedScratchRoom(folder, region),
+            limits=import_limits(configured),
+        ),
         rotation=rotation(key_store, keys, {ROOT_PROVIDER: provider}, gate),
         reencryption=reencryption,
         holds=LegalHolds(database=database, keys=keys, gate=gate, clock=clock),

@@ -155,6 +155,8 @@ BODIES: Mapping[tuple[str, str], Callable[[Scene], dict[str, object]]] = {
     ("POST", "/v1/policies/explain"): lambda scene: {
         "json": {"principal": "mia", "action": "document:read", "resource": f"document:{scene.document}"}
     },
+    ("POST", "/v1/exports"): lambda _: {"json": {"kind": "tenant"}},
+    ("POST", "/v1/imports"): lambda _: {"files": {"file": ("a.zip", b"PK")}, "data": {"unverified": "true"}},
     ("POST", "/"): lambda _: {"data": {"question": QUESTION}},
     ("POST", "/v1/keys/reencryption"): lambda scene: {
         "json": {"documents": [str(scene.document)], "since": "2026-01-01T00:00:00Z"}
@@ -213,6 +215,8 @@ EXPECTED: Mapping[tuple[str, str], tuple[int, ...]] = {
     ("GET", "/v1/retention"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
     ("PUT", "/v1/retention"): (401, 200, 403, 403, 401, 403, 403, 421, 403),
     ("GET", "/v1/retention/preview"): (401, 200, 403, 403, 401, 200, 403, 421, 403),
+    ("POST", "/v1/exports"): (401, 200, 403, 403, 401, 403, 403, 421, 403),
+    ("POST", "/v1/imports"): (401, 422, 403, 403, 401, 403, 403, 421, 403),
     ("GET", "/admin"): (401, 200, 403, 403, 401, 200, 200, 421, 403),
     ("GET", "/"): (401, 200, 200, 200, 401, 403, 403, 421, 403),
     ("POST", "/"): (401, 200, 200, 200, 401, 403, 403, 421, 403),

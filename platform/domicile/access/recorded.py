@@ -161,6 +161,8 @@ class TenantFacts:
                 resource = self.collections.get(UUID(id_))
             case "session":
                 resource = _session(recorded, caller)
+            case "account":
+                resource = OwnedResource(kind, UUID(id_), caller.tenant.id, UUID(id_))
             case "endpoint":
                 region = event.model_region or str(dict(event.detail).get(ENDPOINT_REGION, ""))
                 resource = EndpointResource(id_, id_, Region(region)) if region else None

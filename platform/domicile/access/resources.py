@@ -13,7 +13,7 @@ from domicile.domain.values import Region, slug
 from domicile.policy.request import CollectionResource, EndpointResource, OwnedResource, Resource, TenantResource
 from domicile.ports.repositories import UnitOfWork
 
-_FORMS = "document:ID, collection:NAME, tenant, endpoint:KIND@REGION, conversation:ID or job:ID"
+_FORMS = "document:ID, collection:NAME, tenant, endpoint:KIND@REGION, conversation:ID, job:ID or account:ID"
 
 
 async def find_resource(unit: UnitOfWork, tenant_id: UUID, name: str) -> Resource:
@@ -32,6 +32,8 @@ async def find_resource(unit: UnitOfWork, tenant_id: UUID, name: str) -> Resourc
         case "job":
             job = await unit.jobs.get(tenant_id, uuid_of(rest))
             return OwnedResource(kind, job.id, tenant_id, job.principal_id)
+        case "account":
+            return await _account(unit, tenant_id, uuid_of(rest))
         case "endpoint":
             component, _, region = rest.partition("@")
             return EndpointResource(slug(component), component, Region(region))
@@ -51,6 +53,13 @@ def _tenant(tenant_id: UUID, rest: str) -> TenantResource:
     if rest and uuid_of(rest) != tenant_id:
         raise NotFound()
     return TenantResource(tenant_id)
+
+
+async def _account(unit: UnitOfWork, tenant_id: UUID, id_: UUID) -> OwnedResource:
+    """Somebody's own account, which belongs to them."""
+    if (await unit.principals.get(id_)).tenant_id != tenant_id:
+        raise NotFound()
+    return OwnedResource("account", id_, tenant_id, id_)
 
 
 async def _collection(unit: UnitOfWork, tenant_id: UUID, reference: str) -> Collection:

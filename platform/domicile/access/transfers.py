@@ -39,6 +39,8 @@ RELEASING = frozenset(
         Action.ANSWER_CREATE,
         Action.CONVERSATION_READ,
         Action.JOB_READ,
+        Action.EXPORT_CREATE,
+        Action.CONVERSATION_EXPORT,
     }
 )
 #: Entries that are read at once while all of them are written out.

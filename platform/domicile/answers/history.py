@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -148,6 +148,26 @@ class History:
                     raise
             else:
                 return
+
+    async def restore(
+        self, conversation: Conversation, title: str, exchanges: Sequence[tuple[UUID, datetime, ExchangeBody]]
+    ) -> bool:
+        """Add a whole conversation under a key of its own, in one transaction; False, and nothing, if it is there already."""
+        tenant_id, id_ = conversation.tenant_id, conversation.id
+        (key,) = await self._keys.create(tenant_id, [self._clock.new_id()])
+        envelope = seal(key, self._context(tenant_id, id_, "", Part.CONVERSATION_TITLE), title.encode())
+        try:
+            async with self._database.writing() as unit:
+                await unit.conversations.add(replace(conversation, data_key_id=key.id, title_envelope=envelope))
+                for ordinal, (exchange_id, at, body) in enumerate(exchanges):
+                    context = self._context(tenant_id, id_, str(ordinal), Part.EXCHANGE)
+                    sealed = seal(key, context, msgspec.json.encode(body))
+                    await unit.conversations.add_exchange(Exchange(exchange_id, id_, ordinal, sealed, at))
+                await unit.commit()
+        except AlreadyExists:
+            await self._keys.destroy(tenant_id, [key.id])
+            return False
+        return True
 
     async def read(self, conversation: Conversation) -> list[ExchangeView]:
         """Its exchanges, oldest first. Raises ``DecryptionFailed``."""

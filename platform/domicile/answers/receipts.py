@@ -144,6 +144,11 @@ class Receipts:
         self._clock = clock
         self.published = PublishedKey.of(key.public, cell, region.name)
 
+    @property
+    def signing_key(self) -> SigningKey:
+        """For what else the cell makes statements with; each kind of them under a prefix of its own."""
+        return self._key
+
     def issue(self, caller: Caller, facts: Facts) -> Receipt:
         """The signed receipt, as of now."""
         places = {each.document_id: each.region.name for each in facts.documents}

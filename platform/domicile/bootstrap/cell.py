@@ -35,6 +35,7 @@ from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
 from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.parsers.confined import ConfinedParser
+from domicile.adapters.scratch.sealed import SealedScratchRoom
 from domicile.adapters.telemetry.instrumented import (
     InstrumentedAuditLog,
     InstrumentedEmbedder,
@@ -46,10 +47,12 @@ from domicile.adapters.telemetry.logs import configure_logs
 from domicile.adapters.telemetry.tracing import OpenTelemetry, otlp_exporters
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
+from domicile.answers.portable import PortableConversations, Talk
 from domicile.answers.service import Answers
 from domicile.bootstrap.conversion import convert
 from domicile.bootstrap.erasures import erasure_book, erasure_run, restored
 from domicile.bootstrap.health import Health
+from domicile.bootstrap.importing import import_limits, taking
 from domicile.bootstrap.keys import key_providers, require_usable, rotation
 from domicile.bootstrap.models import generator, sparse_encoder, verified
 from domicile.bootstrap.office import decision_point, hold, require_cell
@@ -72,7 +75,10 @@ from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.erasure_run import ErasureRun
 from domicile.lifecycle.erasures import ErasureBook
+from domicile.lifecycle.export import Exports, Maker
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.importing import BringIn, Imports
+from domicile.lifecycle.opening import Opener
 from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.retention_run import RetentionRun
@@ -114,6 +120,8 @@ class Cell:
     library: Library
     answers: Answers
     conversations: Conversations
+    exports: Exports[Talk]
+    imports: Imports
     rotation: Rotation
     reencryption: Reencryption
     holds: LegalHolds
@@ -279,6 +287,7 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     stack.push_async_callback(author.close)
     history = History(database=store, keys=keys, clock=clock, region=region)
     transfers = TransferRegister(database=store, gate=gate, clock=clock)
+    signer = receipts(settings, base.models.embedder.model, clock)
     answers = Answers(
         retriever=retriever,
         generator=author,
@@ -287,12 +296,15 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         history=history,
         database=store,
         clock=clock,
-        receipts=receipts(settings, base.models.embedder.model, clock),
+        receipts=signer,
     )
     stack.push_async_callback(answers.close)
     reencryption = Reencryption(database=store, keys=keys, blobs=blobs, index=index, gate=gate, clock=clock)
     stack.push_async_callback(reencryption.close)
     limits = IntakeLimits(settings.max_document_bytes, settings.max_documents_per_request)
+    intake = Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits)
+    library = Library(database=store, blobs=blobs, keys=keys, gate=gate, clock=clock)
+    portable = PortableConversations(history)
     return Cell(
         settings=settings,
         region=region,
@@ -309,13 +321,33 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
         signposts=Signposts(database=store, gate=gate, url_of=region_url(base.in_force)),
         transfers=transfers,
         standing=base.standing,
-        intake=Intake(database=store, keys=keys, blobs=blobs, queue=queue, gate=gate, clock=clock, limits=limits),
+        intake=intake,
         progress=Progress(database=store, keys=keys, gate=gate),
         withdrawal=Withdrawal(database=store, keys=keys, index=index, blobs=blobs, gate=gate),
         search=Search(retriever=retriever, gate=gate),
-        library=Library(database=store, blobs=blobs, keys=keys, gate=gate, clock=clock),
+        library=library,
         answers=answers,
         conversations=Conversations(database=store, history=history, gate=gate),
+        exports=Exports(
+            database=store,
+            opener=Opener(blobs, keys),
+            log=base.audit_log,
+            gate=gate,
+            clock=clock,
+            profiles=profiles,
+            conversations=portable,
+            maker=Maker(settings.cell, signer.signing_key),
+        ),
+        imports=Imports(
+            database=store,
+            gate=gate,
+            transfers=transfers,
+            profiles=profiles,
+            bring=BringIn(taking(intake), library.create_collection),
+            conversations=portable,
+            room=SealedScratchRoom(settings.data_dir, region),
+            limits=import_limits(settings),
+        ),
         rotation=rotation(base.key_store, base.ring, base.providers, gate),
         reencryption=reencryption,
         holds=LegalHolds(database=store, keys=keys, gate=gate, clock=clock),

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from domicile.adapters.keys.signing_key import ReceiptKeyFile
-from domicile.answers.receipts import Located, Receipts
+from domicile.answers.receipts import Located, PublishedKey, Receipts
 from domicile.bootstrap.residency import cell_region
-from domicile.config import Settings
+from domicile.config import Settings, load_settings
 from domicile.ports.clock import Clock
 
 
 def receipt_key_file(settings: Settings) -> ReceiptKeyFile:
     """Beside the root key, under the same protection."""
     return ReceiptKeyFile(settings.root_key_path.with_name("receipt.key"), cell_region(settings))
+
+
+def published_key(settings: Settings | None = None) -> PublishedKey:
+    """What others verify the cell's receipts and bundles with. Opens nothing; raises as ``ReceiptKeyFile.load`` does."""
+    settings = settings or load_settings()
+    key = receipt_key_file(settings).load()
+    return PublishedKey.of(key.public, settings.cell, cell_region(settings).name)
 
 
 def receipts(settings: Settings, embedding: str, clock: Clock) -> Receipts:

@@ -20,6 +20,7 @@ from domicile.cli import (
     keys,
     people,
     policy,
+    portability,
     receipt,
     reencryption,
     retention,
@@ -60,6 +61,8 @@ policy.app.command("show")(tenant_policy.show)
 policy.app.command("set")(tenant_policy.set_policies)
 policy.app.command("history")(tenant_policy.history)
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(portability.app, name="export")
+app.command("import")(portability.import_bundle)
 app.add_typer(keys.app, name="key")
 keys.app.command("list")(key_rotation.list_keys)
 keys.app.command("rotate")(key_rotation.rotate)

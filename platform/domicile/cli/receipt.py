@@ -42,6 +42,15 @@ def verify(file: File, key: Key, as_json: AsJson = False) -> None:
     print_table(["what", "said"], _rows(statement))
 
 
+@app.command("key")
+@decides_nothing("It prints a public key, which /v1/receipts/key gives to everybody.")
+def key() -> None:
+    """Print the public key of this machine's cell, which its receipts and bundles are verified with, as JSON."""
+    from domicile.bootstrap.receipts import published_key
+
+    print_json(published_key())
+
+
 def _rows(statement: Statement) -> list[tuple[str, object]]:
     model = f"{statement.model.name} in {statement.model.region}" if statement.model else "none: nothing was found"
     return [

@@ -22,6 +22,7 @@ class Part(StrEnum):
     PROFILE = "profile"  # login and display name of an account, in the database
     LABEL = "label"  # an API key's label, in the database
     DATA_KEY = "data-key"  # a wrapped data key, in the database
+    SCRATCH = "scratch"  # a block of a temporary file, under a key that only one process has
     TENANT_KEY = "tenant-key"  # a wrapped tenant key, in the database
 
 

@@ -32,6 +32,9 @@ class Action(StrEnum):
     TRANSFER_READ = "transfer:read"  # see what flowed to other regions, and on which basis
     KEY_READ = "key:read"  # see which keys there are, and no key
     KEY_ROTATE = "key:rotate"  # replace keys: those that wrap others, and those of chosen documents
+    EXPORT_CREATE = "export:create"  # take along what the tenant holds, what is about a person, or what is one's own
+    CONVERSATION_EXPORT = "conversation:export"  # have a conversation in such an export
+    IMPORT_CREATE = "import:create"  # bring in what another cell has exported
     HOLD_READ = "hold:read"  # see what legal holds keep
     HOLD_WRITE = "hold:write"  # place and release legal holds
     RETENTION_READ = "retention:read"  # see how long things are kept, and what would go now

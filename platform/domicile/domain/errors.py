@@ -237,6 +237,14 @@ class ReceiptInvalid(CallerError):
     hint = "Compare it with the answer that it came with, and the key with the one that the cell publishes."
 
 
+class BundleInvalid(CallerError):
+    """Nothing of it was taken."""
+
+    slug = "bundle-invalid"
+    title = "This is not a valid bundle"
+    hint = "Ask for the bundle again, as it was when it was made."
+
+
 # --- The configuration is at fault ------------------------------------------------------------------------------------
 class ConfigurationError(DomicileError):
     """The operator has to change something before the cell can start."""

@@ -13,6 +13,7 @@ class Unit(StrEnum):
 
     PASSAGES = "passages"  # passages of documents that go, with the question, to a model
     REQUESTS = "requests"  # requests of somebody who looks from elsewhere
+    DOCUMENTS = "documents"  # documents of a bundle that is imported here
     COMPONENTS = "components"  # a component elsewhere, to which data flows for as long as the cell runs
 
 

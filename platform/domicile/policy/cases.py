@@ -56,7 +56,7 @@ class WrittenCaller(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class WrittenResource(msgspec.Struct, forbid_unknown_fields=True):
-    kind: Literal["tenant", "collection", "document", "endpoint", "conversation", "job", "session", "erasure"]
+    kind: Literal["tenant", "collection", "document", "endpoint", "conversation", "job", "session", "account", "erasure"]
     tenant: str = "acme"
     collection: str = "handbook"
     region: str = HOME.name

@@ -140,6 +140,13 @@ class DocumentRepository(Protocol):
         """Those that exist in that tenant and have a current version."""
         ...
 
+    async def ids(self, tenant_id: UUID, *, owner: UUID | None = None, after: UUID | None = None, limit: int) -> Sequence[UUID]:
+        """Of every document of the tenant, or of those with that owner, whoever may read them, by id, after the cursor.
+
+        For exports, which decide each and name what they leave out.
+        """
+        ...
+
     async def by_source(self, tenant_id: UUID, collection_id: UUID, source_digest: bytes) -> Document | None: ...
 
     async def list(

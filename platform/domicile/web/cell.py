@@ -14,13 +14,16 @@ from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
 from domicile.access.transfers import TransferRegister
 from domicile.answers.conversations import Conversations
+from domicile.answers.portable import Talk
 from domicile.answers.service import Answers
 from domicile.domain.values import Region
 from domicile.ingestion.intake import Intake
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.withdrawal import Withdrawal
 from domicile.lifecycle.erasures import ErasureBook
+from domicile.lifecycle.export import Exports
 from domicile.lifecycle.holds import LegalHolds
+from domicile.lifecycle.importing import Imports
 from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.rotation import Rotation
@@ -45,6 +48,8 @@ class ServedSettings(Protocol):
     def max_document_bytes(self) -> int: ...
     @property
     def max_documents_per_request(self) -> int: ...
+    @property
+    def max_bundle_bytes(self) -> int: ...
     @property
     def session_minutes(self) -> int: ...
 
@@ -94,6 +99,10 @@ class ServedCell(Protocol):
     def signposts(self) -> Signposts: ...
     @property
     def transfers(self) -> TransferRegister: ...
+    @property
+    def exports(self) -> Exports[Talk]: ...
+    @property
+    def imports(self) -> Imports: ...
     @property
     def rotation(self) -> Rotation: ...
     @property

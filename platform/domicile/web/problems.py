@@ -36,6 +36,7 @@ _STATUS: Mapping[type[errors.DomicileError], int] = {
     errors.DocumentCorrupt: 422,
     errors.ParserLimitExceeded: 422,
     errors.TenantPolicyInvalid: 422,
+    errors.BundleInvalid: 422,
     errors.Refused: 403,
     errors.NotAuthenticated: 401,
     errors.NotFound: 404,

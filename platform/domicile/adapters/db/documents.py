@@ -80,6 +80,14 @@ class SqlDocuments:
     async def many(self, document_ids: Sequence[UUID], tenant_id: UUID) -> dict[UUID, Document]:
         return _documents(await self._transaction.all(_MANY, {"tenant_id": tenant_id, "ids": list(document_ids)}))
 
+    async def ids(self, tenant_id: UUID, *, owner: UUID | None = None, after: UUID | None = None, limit: int) -> Sequence[UUID]:
+        page = select(documents.c.id).where(documents.c.tenant_id == tenant_id).order_by(documents.c.id).limit(limit)
+        if owner is not None:
+            page = page.where(documents.c.owner_id == owner)
+        if after is not None:
+            page = page.where(documents.c.id > after)
+        return [row.id for row in await self._transaction.all(page)]
+
     async def by_source(self, tenant_id: UUID, collection_id: UUID, source_digest: bytes) -> Document | None:
         source = {"tenant_id": tenant_id, "collection_id": collection_id, "source_digest": source_digest}
         found = _documents(await self._transaction.all(_BY_SOURCE, source))

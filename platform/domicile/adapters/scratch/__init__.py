@@ -1,0 +1,1 @@
+"""Temporary files that nobody can read, not even on this machine."""
