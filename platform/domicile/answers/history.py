@@ -14,7 +14,7 @@ from domicile.answers.receipts import Receipt
 from domicile.crypto.context import EncryptionContext, Part
 from domicile.crypto.envelope import seal, unseal
 from domicile.domain.conversations import Conversation, Exchange
-from domicile.domain.errors import AlreadyExists, DecryptionFailed, DocumentErased
+from domicile.domain.errors import AlreadyExists, DecryptionFailed, DocumentErased, NotFound
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.generation.citations import Citation
@@ -148,6 +148,15 @@ class History:
                     raise
             else:
                 return
+
+    async def has(self, tenant_id: UUID, conversation_id: UUID) -> bool:
+        """Whether there is such a conversation, whoever's it is."""
+        try:
+            async with self._database.reading() as unit:
+                await unit.conversations.get(tenant_id, conversation_id)
+        except NotFound:
+            return False
+        return True
 
     async def restore(
         self, conversation: Conversation, title: str, exchanges: Sequence[tuple[UUID, datetime, ExchangeBody]]

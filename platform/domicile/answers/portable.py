@@ -99,6 +99,9 @@ class PortableConversations:
         a document's id there; citations of others point to nothing here.
         """
         record = _read(body)
+        # Under the id that it had: the bundle came from this very tenant.
+        if await self._history.has(tenant_id, record.id) or await self._history.has(tenant_id, _renamed(tenant_id, record.id)):
+            return False
         exchanges = [(_renamed(tenant_id, each.id), each.created_at, _moved(each.body, versions)) for each in record.exchanges]
         return await self._history.restore(
             Conversation(

@@ -167,6 +167,15 @@ async def test_the_same_bundle_again_adds_nothing_twice(source: MemoryCell, targ
     assert len(described(Bundle.open(io.BytesIO(await exported(target))))) == 3
 
 
+async def test_a_bundle_of_this_very_tenant_adds_nothing(source: MemoryCell) -> None:
+    """What it holds is all here, under the ids that it has there."""
+    await asked(source, "mia", "How many days of leave?")
+    taken = await imported(source, await exported(source))
+    assert (taken.conversations_added, taken.conversations_known) == (0, 1)
+    assert {item.state.value for job in taken.jobs for item in job.items} == {"unchanged"}
+    assert len(await source.conversations.list(await source.caller("mia"))) == 1
+
+
 async def test_conversations_are_their_owners_and_cite_the_documents_that_are_here(
     source: MemoryCell, target: MemoryCell
 ) -> None:
