@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from domicile.crypto.signatures import VerifyKey
 
 VECTORS = Path(__file__).parents[3] / ".." / "shared" / "data" / "security" / "wycheproof"
 
@@ -61,3 +65,33 @@ def test_hkdf() -> None:
                 with pytest.raises(ValueError, match="Cannot derive keys larger"):
                     HKDF(algorithm=SHA256(), length=case["size"], salt=salt, info=info).derive(secret)
     assert cases >= 80
+
+
+def test_hmac() -> None:
+    """HMAC-SHA-256 makes the expected tag for every valid vector and another one for every invalid."""
+    cases = 0
+    for group in groups("hmac_sha256_test.json"):
+        for case in group["tests"]:
+            cases += 1
+            made = hmac.digest(bytes.fromhex(case["key"]), bytes.fromhex(case["msg"]), "sha256").hex()
+            assert (made[: group["tagSize"] // 4] == case["tag"]) == (case["result"] == "valid"), case["tcId"]
+    assert cases >= 150
+
+
+def test_ed25519() -> None:
+    """Ed25519 verifies every valid vector and no invalid one."""
+    cases = 0
+    for group in groups("ed25519_test.json"):
+        key = VerifyKey(bytes.fromhex(group["publicKey"]["pk"]))
+        for case in group["tests"]:
+            cases += 1
+            verified = key.verifies(bytes.fromhex(case["sig"]), bytes.fromhex(case["msg"]))
+            assert verified == (case["result"] == "valid"), case["tcId"]
+    assert cases >= 100
+
+
+def test_aes_block() -> None:
+    """AES-256 as the blind index and the vector transform use it, by the example of FIPS 197, appendix C.3."""
+    encryptor = Cipher(algorithms.AES(bytes(range(32))), modes.ECB()).encryptor()  # noqa: S305
+    block = bytes.fromhex("00112233445566778899aabbccddeeff")
+    assert encryptor.update(block).hex() == "8ea2b7ca516745bfeafc49904b496089"
