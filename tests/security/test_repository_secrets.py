@@ -29,6 +29,10 @@ KNOWN = {
     ("tests/security/test_repository_secrets.py", b"-----BEGIN PRIVATE KEY-----"),  # this list
     ("tests/security/test_secrets.py", b"Kanarienvogel-"),  # the canaries
     ("tests/unit/adapters/keys/test_file_provider.py", b"-----BEGIN PRIVATE KEY-----"),  # no key follows: it is a wrong file
+    # The keys of the envelopes to compare with: SHA-256 of "one", "two" and "tenant".
+    ("tests/vectors/envelope.json", b"7692c3ad3540bb80"),
+    ("tests/vectors/envelope.json", b"3fc4ccfe745870e2"),
+    ("tests/vectors/envelope.json", b"e9da86d351cf9a76"),
 }
 
 
