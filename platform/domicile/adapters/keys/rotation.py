@@ -23,6 +23,7 @@ from domicile.ports.keys import ROOT_PROVIDER, KeyInventory, Secret
 
 #: Keys of one transaction: long enough to be fast, short enough that nobody waits to store a new key.
 BATCH = 2_000
+_SOME_ID = UUID(int=2**128 - 1)
 
 
 class StoredKeyRotation:
@@ -101,9 +102,11 @@ class StoredKeyRotation:
         self, tenant_id: UUID, keys: Sequence[Wrapping], wrappers: Mapping[UUID, DataKey], latest: DataKey
     ) -> list[Wrapping]:
         """Some thousand small operations, so it runs in a thread."""
+        # All contexts are alike but for the key's id, whose text always has the same length.
+        head, tail = data_key_context(tenant_id, self._region, _SOME_ID).encode().split(str(_SOME_ID).encode())
         rewrapped = []
         for key in keys:
-            context = data_key_context(tenant_id, self._region, key.key_id).encode()
+            context = head + str(key.key_id).encode() + tail
             wrapped = wrap(latest, context, unwrap(wrappers[key.wrapped_by], context, key.wrapped))
             rewrapped.append(Wrapping(key.key_id, latest.id, wrapped))
         return rewrapped
