@@ -8,8 +8,7 @@ So this can be stopped anywhere, and goes on with whatever is still wrapped by a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -48,28 +47,14 @@ class StoredKeyRotation:
 
     async def rewrap(self, tenant_id: UUID) -> AsyncIterator[int]:
         while await self._store.outdated(tenant_id, UUID(int=0), 1):  # Once more for those that were made in between.
-            async with aclosing(self._through(tenant_id)) as batches:
-                async for count in batches:
-                    yield count
-
-    async def _through(self, tenant_id: UUID) -> AsyncGenerator[int, None]:
-        """Once through all of them: while a batch is computed, the one before it is stored."""
-        storing: asyncio.Task[None] | None = None
-        after, stored = UUID(int=0), 0
-        try:
+            after = UUID(int=0)
             while keys := await self._store.outdated(tenant_id, after, BATCH):
                 after = keys[-1].key_id
                 latest = await self._ring.tenant_keys.latest(tenant_id)
                 wrappers = await self._ring.tenant_keys.of(tenant_id, frozenset(key.wrapped_by for key in keys))
                 rewrapped = await asyncio.to_thread(self._rewrapped, tenant_id, keys, wrappers, latest)
-                if storing is not None:
-                    await storing
-                    yield stored
-                storing, stored = asyncio.create_task(self._store.rewrap(tenant_id, rewrapped)), len(rewrapped)
-        finally:
-            if storing is not None:
-                await storing
-        yield stored
+                await self._store.rewrap(tenant_id, rewrapped)
+                yield len(rewrapped)
 
     async def renew(self, tenant_id: UUID) -> int:
         renewed = 0
