@@ -23,12 +23,12 @@ PASSWORD = secrets.token_hex(16)
 
 @dataclass(frozen=True)
 class TlsCluster:
-    """Where it listens. The user, the database and the way in are called ``domicile``; it has ``PASSWORD``."""
+    """Where it listens. The user and the database are called ``domicile``, another database ``keys``; it has ``PASSWORD``."""
 
     port: int
 
-    def url(self, host: str = "127.0.0.1") -> str:
-        return f"postgresql+asyncpg://domicile@{host}:{self.port}/domicile"
+    def url(self, host: str = "127.0.0.1", database: str = "domicile") -> str:
+        return f"postgresql+asyncpg://domicile@{host}:{self.port}/{database}"
 
 
 @contextmanager
@@ -72,7 +72,8 @@ ssl_ca_file = '{folder}/ca.pem'
 def _with_database(cluster: TlsCluster, client: Pair, authorities: Path, binaries: Path) -> TlsCluster:
     address = f"host=127.0.0.1 port={cluster.port} user=domicile dbname=postgres sslmode=verify-full"
     files = f"sslrootcert={authorities} sslcert={client.certificate} sslkey={client.key}"
-    command = [str(binaries / "psql"), "-qX", f"{address} {files}", "-c", "CREATE DATABASE domicile"]
+    databases = ("-c", "CREATE DATABASE domicile", "-c", "CREATE DATABASE keys")
+    command = [str(binaries / "psql"), "-qX", f"{address} {files}", *databases]
     for _ in range(50):
         if subprocess.run(command, env={"PGPASSWORD": PASSWORD}, capture_output=True, check=False).returncode == 0:
             return cluster

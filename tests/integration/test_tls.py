@@ -178,7 +178,7 @@ async def test_the_job_queue_s_own_driver_verifies_as_well(
 
 
 @pytest.mark.postgres
-async def test_a_cell_makes_its_database_by_tls_as_its_settings_say(cluster: TlsCluster, trust: Trust, tmp_path: Path) -> None:
+async def test_a_cell_makes_its_databases_by_tls_as_its_settings_say(cluster: TlsCluster, trust: Trust, tmp_path: Path) -> None:
     """On this machine where the address asks for it; outside it always, by the same way through the code."""
     password = tmp_path / "password"
     password.write_text(PASSWORD)
@@ -188,6 +188,9 @@ async def test_a_cell_makes_its_database_by_tls_as_its_settings_say(cluster: Tls
         database_url=f"{cluster.url()}?ssl=verify-full",
         database_region="eu-de",
         database_password_file=password,
+        key_store_url=f"{cluster.url(database='keys')}?ssl=verify-full",
+        key_store_region="eu-de",
+        key_store_password_file=password,
         ca_file=trust.right.file,
         client_cert_file=trust.client.certificate,
         client_key_file=trust.client.key,
