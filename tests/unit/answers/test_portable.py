@@ -71,8 +71,10 @@ async def test_a_restored_conversation_is_sealed_anew_and_known_again(told: Read
     portable = PortableConversations(told.history)
     made = await talk(told, f"How is {SECRET} recorded?")
     opened = await portable.open(made)
-    body, _ = portable.pack(opened, "ben", opened.documents, own=False)
-    assert portable.owner(body) == "ben"
+    own, _ = portable.pack(opened, "ben", opened.documents, own=False)
+    assert portable.owner(own) == "ben"
+    assert not await portable.restore(ACME.id, BEN.id, own, {})  # It is here already, under the id that it has.
+    body = own.replace(str(made.id).encode(), str(uuid4()).encode())  # As if it were another cell's.
     here = {document: (uid("here"), uid("version")) for document in opened.documents}
     assert await portable.restore(ACME.id, BEN.id, body, here)
     assert not await portable.restore(ACME.id, BEN.id, body, here)
