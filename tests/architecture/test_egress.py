@@ -105,13 +105,15 @@ def test_only_the_composition_root_makes_clients_of_components() -> None:
     """And it has their addresses from the factory, by the test above. (Migrations open the database that they are given.)"""
     makers = {name for name, tree in MODULES.items() if CLIENTS & set(calls(tree))} - {"adapters/db/migrate.py"}
     assert makers <= {
+        "bootstrap/base.py",
         "bootstrap/stores.py",
         "bootstrap/cell.py",
         "bootstrap/models.py",
         "bootstrap/office.py",
         "bootstrap/keys.py",
     }
-    assert {"bootstrap/stores.py", "bootstrap/cell.py", "bootstrap/models.py", "bootstrap/keys.py"} <= makers
+    made = ("base", "stores", "cell", "models", "keys")
+    assert {f"bootstrap/{name}.py" for name in made} <= makers
 
 
 def test_importing_anything_installs_no_guard() -> None:

@@ -22,7 +22,7 @@ import pytest_asyncio
 import qdrant_edge as engine
 from tests.security.attacked_texts import DECOYS, TEXTS
 
-import domicile.bootstrap.cell as composition
+import domicile.bootstrap.base as composition
 from domicile.access.identity import Origin
 from domicile.adapters.embeddings.bm25 import Bm25Encoder
 from domicile.bootstrap import initialise_cell, open_cell

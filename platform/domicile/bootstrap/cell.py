@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-import structlog
 
 from domicile.access.administration import Administration
 from domicile.access.egress import EgressLedger
 from domicile.access.explain import Explanations
-from domicile.access.gate import Gate
 from domicile.access.identity import Identity
-from domicile.access.inforce import PoliciesInForce, PolicyRefresh
 from domicile.access.journal import Journal
 from domicile.access.places import Places
 from domicile.access.policies import TenantPolicyBook
@@ -26,54 +20,44 @@ from domicile.access.residency import Inventory
 from domicile.access.signposts import Signposts
 from domicile.access.standing import StandingFlows
 from domicile.access.transfers import TransferRegister
-from domicile.adapters.db.audit_store import SqlAuditLog
-from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.argon2 import Argon2Hasher
-from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.jobs.dbos_queue import DbosJobQueue
-from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.parsers.confined import ConfinedParser
 from domicile.adapters.scratch.sealed import SealedScratchRoom
 from domicile.adapters.telemetry.instrumented import (
-    InstrumentedAuditLog,
-    InstrumentedEmbedder,
     InstrumentedGenerator,
-    InstrumentedIndex,
     InstrumentedParser,
 )
 from domicile.adapters.telemetry.logs import configure_logs
-from domicile.adapters.telemetry.tracing import OpenTelemetry, otlp_exporters
+from domicile.adapters.telemetry.tracing import OpenTelemetry
 from domicile.answers.conversations import Conversations
 from domicile.answers.history import History
 from domicile.answers.portable import PortableConversations, Talk
 from domicile.answers.service import Answers
-from domicile.bootstrap.conversion import convert
+from domicile.bootstrap.background import in_background, keep_in_bounds, keep_swept
+from domicile.bootstrap.base import Base, opened
 from domicile.bootstrap.erasures import erasure_book, erasure_run, restored
 from domicile.bootstrap.health import Health
 from domicile.bootstrap.importing import import_limits, taking
-from domicile.bootstrap.keys import key_providers, require_usable, rotation
-from domicile.bootstrap.models import generator, sparse_encoder, verified
+from domicile.bootstrap.keys import rotation
+from domicile.bootstrap.models import generator
 from domicile.bootstrap.office import decision_point, hold, require_cell
 from domicile.bootstrap.outbound import checked_outbound, places, region_url
 from domicile.bootstrap.receipts import receipts
 from domicile.bootstrap.reload import PlatformReload
-from domicile.bootstrap.residency import cell_caller, cell_region, placed, standing_flows
+from domicile.bootstrap.residency import cell_caller, placed
 from domicile.bootstrap.retention import retention_book, retention_run
-from domicile.bootstrap.stores import blob_store, check_jobs, database, database_access, key_store, point_store, sealed_index
-from domicile.bootstrap.tls import tls_towards
+from domicile.bootstrap.stores import check_jobs, database_access
 from domicile.config import Settings
-from domicile.domain.errors import DomicileError
 from domicile.domain.values import Region
 from domicile.ingestion.drafts import IntakeLimits
 from domicile.ingestion.intake import Intake
-from domicile.ingestion.pipeline import Models, Pipeline
+from domicile.ingestion.pipeline import Pipeline
 from domicile.ingestion.progress import Progress
 from domicile.ingestion.removal import Leftovers
-from domicile.ingestion.stores import Stores
 from domicile.ingestion.withdrawal import Withdrawal
-from domicile.lifecycle.erasure_run import ErasureRun
 from domicile.lifecycle.erasures import ErasureBook
 from domicile.lifecycle.export import Exports, Maker
 from domicile.lifecycle.holds import LegalHolds
@@ -83,15 +67,11 @@ from domicile.lifecycle.reencryption import Reencryption
 from domicile.lifecycle.retention import RetentionBook
 from domicile.lifecycle.retention_run import RetentionRun
 from domicile.lifecycle.rotation import Rotation
-from domicile.policy.decision import DecisionPoint
-from domicile.ports.key_store import KeyStore
-from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
+from domicile.ports.keys import ROOT_PROVIDER
 from domicile.ports.repositories import Database
 from domicile.retrieval.library import Library
 from domicile.retrieval.retriever import Retriever
 from domicile.retrieval.search import Search
-
-_SWEEP_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,94 +128,22 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         lock = hold(settings, command, url)
         if lock:
             stack.callback(lock.release)
-        base = await _opened(settings, decisions, outbound, stack)
-        _in_background(stack, base.refresh.keep_refreshed())
+        base = await opened(settings, decisions, outbound, stack)
+        in_background(stack, base.refresh.keep_refreshed())
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
         cell = await _assembled(settings, base, queue, known_places, stack)
         if run_jobs:
             await restored(base.stores, base.key_store, base.gate, base.clock).reconcile()
             await cell.intake.resume()
             erasures = erasure_run(settings, base.stores, base.key_store, base.gate, base.clock)
-            _in_background(stack, erasures.keep_running())
-            _in_background(stack, _kept_swept(pipeline, erasures))
-            _in_background(stack, _kept_in_bounds(_retention(base)))
+            in_background(stack, erasures.keep_running())
+            in_background(stack, keep_swept(pipeline, erasures))
+            in_background(stack, keep_in_bounds(_retention(base)))
         yield cell
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """The adapters that everything is built on, open."""
-
-    clock: SystemClock
-    outbound: Outbound
-    telemetry: OpenTelemetry
-    database: SqlDatabase
-    providers: Mapping[str, KeyProvider]
-    key_store: KeyStore
-    ring: StoredKeyRing
-    audit_log: SqlAuditLog
-    gate: Gate
-    in_force: PoliciesInForce
-    refresh: PolicyRefresh
-    standing: StandingFlows
-    stores: Stores
-    models: Models
-
-
-async def _opened(settings: Settings, decisions: DecisionPoint, outbound: Outbound, stack: AsyncExitStack) -> _Base:
-    """Open stores and models; ``stack`` closes them again in the opposite order."""
-    clock, region = SystemClock(), cell_region(settings)
-    telemetry = _telemetry(settings, outbound)
-    stack.callback(telemetry.close)
-    providers = key_providers(settings, outbound)
-    for provider in providers.values():
-        stack.push_async_callback(provider.close)
-    await require_usable(providers)
-    store = database(settings, outbound)
-    stack.push_async_callback(store.close)
-    await store.ping()
-    in_force = PoliciesInForce(decisions)
-    refresh = PolicyRefresh(in_force, store)
-    await refresh.refresh()
-    audit_log = SqlAuditLog(store)
-    stack.push_async_callback(audit_log.close)
-    gate = Gate(in_force, InstrumentedAuditLog(audit_log, telemetry), clock, region)
-    # The database has to be open for that, and it is the first thing that is written there; nothing else is open yet.
-    standing = StandingFlows(standing_flows(settings), database=store, gate=gate, clock=clock)
-    await standing.enter()
-    key_rows = key_store(settings, outbound)
-    stack.push_async_callback(key_rows.close)
-    await key_rows.ping()
-    keys = StoredKeyRing(store=key_rows, providers=providers, region=region, clock=clock)
-    stack.push_async_callback(keys.close)
-    _in_background(stack, keys.keep_following())
-    weights, embedder = await asyncio.to_thread(verified, settings)
-    stack.push_async_callback(embedder.close)
-    # Both take seconds, and neither needs the other.
-    (points, clear), _ = await asyncio.gather(asyncio.to_thread(point_store, settings, embedder, outbound), embedder.load())
-    stack.push_async_callback(points.close)
-    index = sealed_index(settings, points, store, keys, embedder.dimensions)
-    await convert(clear, index)
-    return _Base(
-        clock=clock,
-        outbound=outbound,
-        telemetry=telemetry,
-        database=store,
-        providers=providers,
-        key_store=key_rows,
-        ring=keys,
-        audit_log=audit_log,
-        in_force=in_force,
-        refresh=refresh,
-        gate=gate,
-        standing=standing,
-        stores=Stores(store, keys, blob_store(settings, outbound), InstrumentedIndex(index, telemetry)),
-        models=Models(InstrumentedEmbedder(embedder, telemetry), sparse_encoder(settings), weights),
-    )
-
-
 async def _job_runner(
-    settings: Settings, base: _Base, stack: AsyncExitStack, *, run_jobs: bool
+    settings: Settings, base: Base, stack: AsyncExitStack, *, run_jobs: bool
 ) -> tuple[Pipeline, DbosJobQueue]:
     """The queue, started, and the pipeline that it runs jobs with, if this process is to run any."""
     parser = ConfinedParser(
@@ -257,7 +165,7 @@ async def _job_runner(
     return pipeline, queue
 
 
-async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known_places: Places, stack: AsyncExitStack) -> Cell:
+async def _assembled(settings: Settings, base: Base, queue: DbosJobQueue, known_places: Places, stack: AsyncExitStack) -> Cell:
     """The use cases over the open adapters."""
     store, gate, clock, region = base.database, base.gate, base.clock, base.gate.cell_region
     keys, blobs, index = base.stores.keys, base.stores.blobs, base.stores.index
@@ -267,12 +175,12 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     profiles = Profiles(keys=keys, clock=clock, region=region)
     identity = Identity(database=store, hasher=hasher, gate=gate, clock=clock, profiles=profiles, session_lifetime=lifetime)
     stack.push_async_callback(identity.flush)
-    _in_background(stack, identity.keep_flushed())
+    in_background(stack, identity.keep_flushed())
     ledger = EgressLedger(PROCESS_GUARD, gate)
     stack.push_async_callback(ledger.flush)
-    _in_background(stack, ledger.keep_flushed())
+    in_background(stack, ledger.keep_flushed())
     reload = PlatformReload(settings, base.in_force, base.refresh, gate, clock)
-    _in_background(stack, reload.keep_listening())
+    in_background(stack, reload.keep_listening())
     retriever = Retriever(
         database=store,
         index=index,
@@ -365,13 +273,6 @@ async def _assembled(settings: Settings, base: _Base, queue: DbosJobQueue, known
     )
 
 
-def _telemetry(settings: Settings, outbound: Outbound) -> OpenTelemetry:
-    if not settings.otlp_endpoint:
-        return OpenTelemetry(settings.cell, settings.region)
-    endpoint = outbound.way_to("telemetry")
-    return OpenTelemetry(settings.cell, settings.region, *otlp_exporters(endpoint, tls_towards(settings, endpoint)))
-
-
 def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:
     """Beside the cell's database: its own file on SQLite, its own schema on PostgreSQL."""
     if not settings.database_url:
@@ -381,42 +282,7 @@ def _queue(settings: Settings, outbound: Outbound) -> DbosJobQueue:
     return DbosJobQueue(access.url, password=access.password, tls=access.tls, executor_id=socket.gethostname())
 
 
-def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    """Run until the cell closes."""
-    task = asyncio.create_task(work)
-
-    async def end() -> None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(end)
-
-
-async def _kept_swept(pipeline: Pipeline, erasures: ErasureRun) -> None:
-    """Remove what a crash left and what is too old, now and every day. Failing that is no reason not to serve."""
-    while True:
-        try:
-            await pipeline.sweep()
-            await erasures.forget_notes()
-        except DomicileError as error:
-            structlog.get_logger().warning("sweep failed", error=error.slug)
-        await asyncio.sleep(_SWEEP_SECONDS)
-
-
-def _retention(base: _Base) -> RetentionRun:
+def _retention(base: Base) -> RetentionRun:
     stores = base.stores
     leftovers = Leftovers(keys=stores.keys, index=stores.index, blobs=stores.blobs)
     return retention_run(stores.database, stores.keys, base.gate, base.clock, leftovers.discard)
-
-
-async def _kept_in_bounds(retention: RetentionRun) -> None:
-    """Remove what has been kept long enough, now and every day. Failing that is no reason not to serve."""
-    while True:
-        try:
-            async with aclosing(retention.run_all()) as reports:
-                async for report in reports:
-                    structlog.get_logger().info("retention was carried out", count=report.removed.total())
-        except DomicileError as error:
-            structlog.get_logger().warning("retention failed", error=error.slug)
-        await asyncio.sleep(_SWEEP_SECONDS)

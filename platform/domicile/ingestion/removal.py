@@ -22,7 +22,8 @@ from domicile.domain.erasures import ErasedObject, ObjectKind
 from domicile.domain.errors import DocumentWithdrawn, NotFound
 from domicile.ports.blobs import BlobStore
 from domicile.ports.keys import KeyRing
-from domicile.ports.repositories import RemovedItems, UnitOfWork
+from domicile.ports.lifecycle import RemovedItems
+from domicile.ports.repositories import UnitOfWork
 from domicile.ports.vector_index import VectorIndex
 
 

@@ -28,7 +28,8 @@ from domicile.domain.values import Classification, Region
 from domicile.lifecycle.erasure_work import Refuses, Waits, removal
 from domicile.policy.request import Decision, OwnedResource, Resource
 from domicile.ports.clock import Clock
-from domicile.ports.repositories import Database, RemovedItems, UnitOfWork
+from domicile.ports.lifecycle import RemovedItems
+from domicile.ports.repositories import Database, UnitOfWork
 
 #: Holds of one tenant that are looked at, more than anybody places.
 _MOST_HOLDS = 100_000

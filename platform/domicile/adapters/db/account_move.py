@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 
 from domicile.access.profiles import Profile, Profiles
-from domicile.adapters.db.schema import Id
+from domicile.adapters.db.columns import Id
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.principals import SealedProfile
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, insert, select, tuple_, update
 
+from domicile.adapters.db.columns import UtcDateTime
 from domicile.adapters.db.keys import doom
 from domicile.adapters.db.schema import (
-    UtcDateTime,
     conversation_documents,
     conversation_subjects,
     conversations,

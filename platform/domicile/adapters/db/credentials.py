@@ -9,7 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, insert, or_, select, update
 
-from domicile.adapters.db.schema import UtcDateTime, api_keys, sessions
+from domicile.adapters.db.columns import UtcDateTime
+from domicile.adapters.db.schema import api_keys, sessions
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.errors import NotFound
 from domicile.domain.principals import ApiKey, Grant, Session

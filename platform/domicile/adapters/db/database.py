@@ -31,20 +31,22 @@ from domicile.adapters.db.revision import check_revision, current_revision
 from domicile.adapters.db.subjects import SqlSubjects
 from domicile.adapters.db.transaction import Transaction, transaction
 from domicile.adapters.db.transfers import SqlTransfers
+from domicile.ports.lifecycle import (
+    DoomedKeyRepository,
+    ErasingRepository,
+    ErasureRepository,
+    HoldRepository,
+    RetentionRepository,
+)
 from domicile.ports.repositories import (
     AuditAppender,
     CollectionRepository,
     ConversationRepository,
     CredentialRepository,
     DocumentRepository,
-    DoomedKeyRepository,
-    ErasingRepository,
-    ErasureRepository,
-    HoldRepository,
     IdempotencyRepository,
     JobRepository,
     PrincipalRepository,
-    RetentionRepository,
     SubjectRepository,
     TenantPolicyRepository,
     TenantRepository,

@@ -35,7 +35,7 @@ from domicile.domain.erasures import ErasedObject, ObjectKind
 from domicile.domain.errors import DocumentWithdrawn, NotFound
 from domicile.domain.marks import NOBODY
 from domicile.domain.values import Classification
-from domicile.ports.repositories import RemovedItems
+from domicile.ports.lifecycle import RemovedItems
 
 _KEYS = (documents.c.data_key_id, documents.c.next_key_id, conversations.c.data_key_id, principals.c.data_key_id)
 #: What only grows, and what erasing itself needs: it holds ids, times and numbers.

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
-from domicile.adapters.db.schema import UtcDateTime, documents, erased_objects, erasures
+from domicile.adapters.db.columns import UtcDateTime
+from domicile.adapters.db.schema import documents, erased_objects, erasures
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.erasures import ErasedObject, Erasure, ErasureKind, ErasureState, ObjectKind, Stage
 from domicile.domain.errors import NotFound

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Column, LargeBinary, MetaData, Row, Table, bindparam, inspect, select
 
+from domicile.adapters.db.columns import Id, UtcDateTime
 from domicile.adapters.db.database import SqlDatabase
-from domicile.adapters.db.schema import Id, UtcDateTime
 from domicile.crypto.envelope import key_id_of
 from domicile.ports.key_store import KeyStore, WrappedDataKey, WrappedTenantKey
 from domicile.ports.keys import ROOT_PROVIDER

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint
 
-from domicile.adapters.db.schema import NAMING, POSITION, Id, UtcDateTime
+from domicile.adapters.db.columns import NAMING, POSITION, Id, UtcDateTime
 
 #: Every revision of ``migrations/key_store``, oldest first. The last one is what this code needs.
 KEY_REVISIONS = ("k001",)

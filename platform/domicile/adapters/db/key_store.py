@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
+from domicile.adapters.db.columns import UtcDateTime
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_schema import KEY_REVISIONS, data_keys, destroyed_keys, tenant_keys
 from domicile.adapters.db.revision import check_revision, current_revision
-from domicile.adapters.db.schema import UtcDateTime
 from domicile.domain.errors import KeyReplaced, KeysInUse
 from domicile.ports.key_store import DestroyedKey, WrappedDataKey, WrappedTenantKey, Wrapping
 

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, insert, literal, select, true
 
+from domicile.adapters.db.columns import UtcDateTime
 from domicile.adapters.db.holds import keeps_conversation, keeps_document
-from domicile.adapters.db.schema import UtcDateTime, collections, conversations, documents, legal_holds, retention_rules
+from domicile.adapters.db.schema import collections, conversations, documents, legal_holds, retention_rules
 from domicile.adapters.db.transaction import Transaction
 from domicile.domain.errors import NotFound
 from domicile.domain.retention import Due, DueCount, Kept, RetentionRule, specific_first

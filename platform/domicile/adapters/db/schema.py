@@ -7,19 +7,13 @@ nothing that is deleted can take an entry with it, and their triggers (see the m
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -28,63 +22,18 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
-    TypeDecorator,
     UniqueConstraint,
-    Uuid,
     false,
 )
 
+from domicile.adapters.db.columns import NAMING, POSITION, SET, Id, UtcDateTime
 from domicile.domain.marks import FOREVER, NOBODY
 from domicile.domain.values import Classification
 
 #: Every revision of ``migrations/versions``, oldest first. The last one is what this code needs.
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 
-
-#: The same ids come again and again, and parsing one takes longer than reading it.
-_id = lru_cache(maxsize=65_536)(UUID)
-
-
-class Id(Uuid[UUID]):
-    """An id, 32 hexadecimal digits where the database has no type for it."""
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
-        native = super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
-        return native and (lambda value: None if value is None else _id(value))
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: aware in, UTC out, on databases with and without time zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("A time without a zone cannot be stored.")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-NAMING = {
-    "pk": "pk_%(table_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-}
-
 metadata = MetaData(naming_convention=NAMING)
-
-#: A set of ids or names, or nothing at all (SQL's NULL, not JSON's).
-_SET = JSON(none_as_null=True)
-#: On SQLite only INTEGER, not BIGINT, makes the primary key the row's own number.
-POSITION = BigInteger().with_variant(Integer(), "sqlite")
 
 tenants = Table(
     "tenants",
@@ -94,7 +43,7 @@ tenants = Table(
     Column("name", String, nullable=False),
     Column("region", String(64), nullable=False),
     # Names of regions, beside its home.
-    Column("allowed_regions", _SET, nullable=False, server_default="[]"),
+    Column("allowed_regions", SET, nullable=False, server_default="[]"),
     UniqueConstraint("slug"),
 )
 
@@ -147,8 +96,8 @@ api_keys = Table(
     Column("principal_id", ForeignKey(principals.c.id), nullable=False),
     Column("prefix", String, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
-    Column("verbs", _SET),
-    Column("collections", _SET),
+    Column("verbs", SET),
+    Column("collections", SET),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
@@ -190,8 +139,8 @@ collections = Table(
     Column("slug", String(64), nullable=False),
     Column("region", String(64), nullable=False),
     Column("classification", SmallInteger, nullable=False, server_default=str(int(Classification.INTERNAL))),
-    Column("groups", _SET, nullable=False, server_default="[]"),
-    Column("labels", _SET, nullable=False, server_default="[]"),
+    Column("groups", SET, nullable=False, server_default="[]"),
+    Column("labels", SET, nullable=False, server_default="[]"),
     *_marks(),
     UniqueConstraint("tenant_id", "slug"),
 )
@@ -275,7 +224,7 @@ job_items = Table(
     Column("collection_id", ForeignKey(collections.c.id), nullable=False),
     Column("region", String(64), nullable=False),
     Column("classification", SmallInteger, nullable=False),
-    Column("groups", _SET, nullable=False),
+    Column("groups", SET, nullable=False),
     Column("source_digest", LargeBinary, nullable=False),
     Column("content_digest", LargeBinary, nullable=False),
     Column("title_envelope", LargeBinary, nullable=False),
@@ -284,9 +233,9 @@ job_items = Table(
     Column("stage", String(32), nullable=False),
     Column("failure", String(64)),
     Column("failure_detail", String),
-    Column("labels", _SET, nullable=False, server_default="[]"),
+    Column("labels", SET, nullable=False, server_default="[]"),
     *_marks(),
-    Column("subjects", _SET),
+    Column("subjects", SET),
     UniqueConstraint("job_id", "ordinal"),
     Index(None, "state", "job_id"),
 )
@@ -455,7 +404,7 @@ erasures = Table(
     Column("finished_at", UtcDateTime),
     Column("waiting", String(64)),
     Column("counts", JSON, nullable=False),
-    Column("held", _SET, nullable=False),
+    Column("held", SET, nullable=False),
     Column("receipts", LargeBinary),
     Index(None, "tenant_id", "id"),
 )
@@ -468,7 +417,7 @@ erased_objects = Table(
     Column("id", Id, primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("of_id", Id, nullable=False, index=True),
-    Column("keys", _SET, nullable=False),
+    Column("keys", SET, nullable=False),
     Column("noted_at", UtcDateTime, nullable=False),
 )
 
