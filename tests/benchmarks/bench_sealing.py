@@ -20,6 +20,7 @@ from tests.fakes.keys import MemoryKeyRing
 from tests.fakes.vector_index import sealed
 
 from domicile.adapters.embeddings.bm25 import Bm25Encoder
+from domicile.adapters.identity.clock import SystemClock
 from domicile.adapters.qdrant.edge import EdgeVectorIndex
 from domicile.adapters.sealed.index import _sealed
 from domicile.adapters.sealed.keyed import Keyed, KeyedTenants
@@ -127,7 +128,7 @@ def _seal_parts(page: Page) -> tuple[bytes, bytes, bytes]:
 def _answer(pages: list[Page]) -> list[Row]:
     """Milliseconds to open a search's passages, beside reading the same bodies where nothing is sealed."""
     chunks = [chunk for page in pages[:50] for chunk in page.chunks if len(chunk.text) == CHUNK_CHARACTERS][:PASSAGES]
-    now = asyncio.run(_now())
+    now = SystemClock().now()
     version = DocumentVersion(VERSION, ATTRIBUTES.document_id, KEY.id, bytes(32), b"", 1, len(chunks), now)
     document = Document(ATTRIBUTES, bytes(32), version, now)
     candidates = [
@@ -147,12 +148,6 @@ def _answer(pages: list[Page]) -> list[Row]:
         at_most(f"opening {len(chunks)} passages", opened, 1.0, "ms"),
         Row("  reading the same bodies, unsealed", read, "ms", ratio=read / opened, against="opening them"),
     ]
-
-
-async def _now():
-    from domicile.adapters.identity.clock import SystemClock
-
-    return SystemClock().now()
 
 
 def _question(keyed: Keyed) -> list[Row]:

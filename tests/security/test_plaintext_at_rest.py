@@ -27,9 +27,6 @@ from domicile.ingestion.drafts import Upload
 from domicile.retrieval.search import SearchQuery
 
 SCAN = Path(__file__).resolve().parents[3] / "shared" / "tools" / "plaintext_scan.py"
-TEXT = (
-    "# Wolframite sinter\n\nThe Zwickmühle consortium buries nineteen quartz obelisks beneath the observatory every leap year."
-)
 CANARIES = (
     "The Zwickmühle consortium buries nineteen quartz obelisks beneath the observatory every leap year.",
     "Wolframite sinter",

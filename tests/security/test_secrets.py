@@ -44,6 +44,7 @@ QUESTION = "Wieviel kostet Zwergpapageienfutter?"
 DOCUMENT = f"# Budget\n\nThe budget of the project {WORD} is 84,000 euros, and seed costs three euros.\n"
 PATIENCE = 120
 LOOPBACK = "127.0.0.1"
+FOLDERS = {"data_dir", "policy_dir", "embedding_path"}
 
 
 class Peer(ThreadingHTTPServer):
@@ -182,12 +183,7 @@ def _served(story: Story, environment: dict[str, str], key: str) -> None:
         service = subprocess.Popen(
             [sys.executable, "-m", "domicile.cli", "serve"],
             cwd=story.folder,
-            env={
-                "PATH": os.environ["PATH"],
-                "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-                "HF_HUB_OFFLINE": "1",
-                **environment,
-            },
+            env=_surroundings() | environment,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -365,7 +361,7 @@ def test_no_process_of_it_leaves_a_core_dump(story: Story) -> None:
     assert list(story.folder.glob("core*")) == []
 
 
-@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(Settings) if each.name not in {"data_dir"}])
+@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(Settings) if each.name not in FOLDERS])
 def test_a_secret_in_the_wrong_variable_is_not_told_back(name: str, tmp_path: Path) -> None:
     """Whatever is wrong with it: errors name the setting. (Folders are the exception: a path is told, being no secret.)"""
     base = {
@@ -380,12 +376,12 @@ def test_a_secret_in_the_wrong_variable_is_not_told_back(name: str, tmp_path: Pa
         "qdrant_region": "eu-de",
         "database_url": f"postgresql+asyncpg://{LOOPBACK}:9/d",
         "database_region": "eu-de",
+        "key_store_url": f"postgresql+asyncpg://{LOOPBACK}:9/k",
+        "key_store_region": "eu-de",
         "blob_url": "s3://bucket",
         "blob_endpoint": f"http://{LOOPBACK}:9",
         "blob_region": "eu-de",
     }
-    if name in {"policy_dir", "embedding_path"}:
-        return
     told = []
     for value in (
         PASSWORD,
@@ -415,5 +411,11 @@ def _steps(settings: Settings) -> Iterator[Any]:
     yield lambda: Places.parse(
         proxies=settings.trusted_proxies, header=settings.access_region_header, regions=settings.access_regions
     )
-    for file in (settings.database_password_file, settings.qdrant_api_key_file, settings.llm_api_key_file):
+    for file in (
+        settings.database_password_file,
+        settings.key_store_password_file,
+        settings.qdrant_api_key_file,
+        settings.blob_secret_key_file,
+        settings.llm_api_key_file,
+    ):
         yield lambda file=file: read_secret(file)

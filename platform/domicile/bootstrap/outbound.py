@@ -10,17 +10,18 @@ from domicile.adapters.egress.guard import PROCESS_GUARD
 from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.identity.clock import SystemClock
 from domicile.bootstrap.residency import addresses, check_residency, components
-from domicile.bootstrap.tls import tls_towards
+from domicile.bootstrap.tls import client_tls
+from domicile.bootstrap.transport import is_on_this_machine
 from domicile.config import Settings
 from domicile.domain.values import Region
 from domicile.policy.decision import DecisionPoint
 
 
 def checked_outbound(settings: Settings, decisions: DecisionPoint) -> Outbound:
-    """What every client of a component gets its address from. Raises as ``check_residency`` and ``tls_towards`` do."""
+    """What every client of a component gets its address from. Raises as ``check_residency`` and ``client_tls`` do."""
     check_residency(settings, decisions, SystemClock())
-    for each in components(settings):
-        tls_towards(settings, each.address)  # whose files have to be there before anything is opened
+    if not all(is_on_this_machine(each.address) for each in components(settings)):
+        client_tls(settings)  # whose files have to be there before anything is opened
     return Outbound(addresses(settings), PROCESS_GUARD)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import unquote, urlsplit
 
 from domicile.access.administration import Administration
 from domicile.access.residency import BY_GUARD, BY_LOOPBACK, BY_NETWORK, BY_TLS, IN_PROCESS, ComponentView, Placed, viewed
@@ -139,12 +140,12 @@ def check_residency(settings: Settings, decisions: DecisionPoint, clock: Clock) 
     """
     here = cell_region(settings)
     caller = cell_caller(settings, clock)
-    today, book = clock.now().date(), decisions.bundle.regions
-    faults = [fault for each in components(settings) for fault in _faults(each, here, decisions, caller)]
+    today, book, declared = clock.now().date(), decisions.bundle.regions, list(components(settings))
+    faults = [fault for each in declared for fault in _faults(each, here, decisions, caller)]
     faults += _keys_with_the_data(settings)
-    faults += [fault for each in components(settings) for fault in _baseless(each, here, book, today)]
+    faults += [fault for each in declared for fault in _baseless(each, here, book, today)]
     faults += _displaced(settings, here)
-    unprotected = [fault for each in components(settings) for fault in transport_faults(each.title, each.address, each.setting)]
+    unprotected = [fault for each in declared for fault in transport_faults(each.title, each.address, each.setting)]
     told = f"This cell is in {here}: {'; '.join([*faults, *unprotected])}."
     if faults:
         raise ResidencyViolation(told, components=[*faults, *unprotected])
@@ -162,8 +163,7 @@ def placed(settings: Settings) -> list[Placed]:
             Region(each.region),
             _DATA[each.kind],
             each.confined,
-            # What is neither has been refused.
-            BY_LOOPBACK if is_on_this_machine(each.address) else BY_TLS,
+            _protection(each.address),
         )
         for each in components(settings)
         if each.kind != "keys"
@@ -232,8 +232,18 @@ def _faults(component: Component, here: Region, decisions: DecisionPoint, caller
 
 def _keys_with_the_data(settings: Settings) -> Iterator[str]:
     """Keys are kept and backed up apart from the data, or a restored backup could read what was erased."""
-    if settings.key_store_url and settings.key_store_url == settings.database_url:
+    if settings.key_store_url and _meant(settings.key_store_url) == _meant(settings.database_url):
         yield "the key-store is the database itself (DOMICILE_KEY_STORE_URL)"
+
+
+def _meant(url: str) -> tuple[object, ...]:
+    """Which database it is, whoever enters it and however its address is spelt."""
+    try:
+        places = frozenset(destinations(url))
+    except ConfigurationError:  # which is another fault, told elsewhere
+        return (url,)
+    parts = urlsplit(url)
+    return places, unquote(parts.path.strip("/") or parts.username or "")
 
 
 def _baseless(component: Component, here: Region, book: RegionBook, today: date) -> Iterator[str]:
@@ -263,7 +273,13 @@ def _placed_provider(provider: Entry) -> Placed:
     address = shown_provider(provider) if own_file else f"{provider.name}: {shown_provider(provider)}"
     confined = {FileEntry: IN_PROCESS, Pkcs11Entry: BY_NETWORK}.get(type(provider), BY_GUARD)
     data = _KEY_FILE if isinstance(provider, FileEntry) else _KEY_SERVICE
-    return Placed("keys", address, Region(provider.region), data, confined)
+    way = _protection(provider.service_url) if isinstance(provider, KmsEntry | VaultEntry) else IN_PROCESS
+    return Placed("keys", address, Region(provider.region), data, confined, way)
+
+
+def _protection(address: str) -> str:
+    """What keeps it from others on its way to a component; what does neither has been refused."""
+    return BY_LOOPBACK if is_on_this_machine(address) else BY_TLS
 
 
 def _region(name: str, variable: str) -> Region:

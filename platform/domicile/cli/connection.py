@@ -12,13 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from ssl import SSLError
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from domicile.config import Client, load_client, load_settings, read_secret
 from domicile.domain.errors import CERTIFICATE_HINT, ConfigurationError, DependencyError, DomicileError, NotAuthenticated
+from domicile.ports.tls import is_untrusted
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -91,13 +91,11 @@ def refusal(body: bytes) -> ServiceRefused:
     return ServiceRefused(str(problem.get("detail") or problem.get("title", "")), hint=str(problem.get("hint") or "") or None)
 
 
-def unreachable(http: httpx2.Client, error: BaseException | None = None) -> DependencyError:
+def unreachable(http: httpx2.Client, error: BaseException) -> DependencyError:
     """What to tell of a service that was not reached, or that was and is not whom it should be."""
-    while error is not None:
-        if isinstance(error, SSLError):
-            wrong = f"The service at {http.base_url} is reached, but not by TLS that can be trusted."
-            return DependencyError(wrong, hint=CERTIFICATE_HINT)
-        error = error.__cause__ or error.__context__
+    if is_untrusted(error):
+        wrong = f"The service at {http.base_url} is reached, but not by TLS that can be trusted."
+        return DependencyError(wrong, hint=CERTIFICATE_HINT)
     return DependencyError(f"No service answers at {http.base_url}.", hint="Check that it runs, and the URL.")
 
 
@@ -144,7 +142,12 @@ def _running_service() -> str:
     from domicile.adapters.lock.folder import current_holder
 
     holder = current_holder(load_settings().data_dir)
-    return holder.url if holder else ""
+    return _from_here(holder.url) if holder else ""
+
+
+def _from_here(url: str) -> str:
+    """Where a service that listens on every address of this machine is reached on it."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 @contextmanager

@@ -150,8 +150,8 @@ def _receive(http: httpx2.Client, wanted: dict[str, Any], file: IO[bytes]) -> No
                 raise refusal(response.read())
             for piece in response.iter_bytes():
                 file.write(piece)
-    except httpx2.TransportError:
-        raise unreachable(http) from None
+    except httpx2.TransportError as error:
+        raise unreachable(http, error) from None
 
 
 @contextmanager

@@ -5,6 +5,8 @@ And finishing what is on order: data keys whose destruction a crash has kept wai
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -54,8 +56,7 @@ async def destroy_doomed(stores: Stores) -> int:
     while True:
         async with stores.database.reading() as unit:
             doomed = await unit.doomed_keys.all(_BATCH)
-        for tenant_id in {tenant_id for tenant_id, _ in doomed}:
-            destroyed += await stores.keys.destroy(tenant_id, [key_id for of, key_id in doomed if of == tenant_id])
+        destroyed += await _destroy(stores, doomed)
         async with stores.database.writing() as unit:
             await unit.doomed_keys.remove([key_id for _, key_id in doomed])
             await unit.commit()
@@ -70,10 +71,16 @@ async def _destroy_nameless(stores: Stores, made_before: datetime) -> int:
         after = page[-1][1]
         async with stores.database.reading() as unit:
             named = await unit.doomed_keys.named([key_id for _, key_id in page])
-        for tenant_id in {tenant_id for tenant_id, _ in page}:
-            nameless = [key_id for of, key_id in page if of == tenant_id and key_id not in named]
-            destroyed += await stores.keys.destroy(tenant_id, nameless)
+        destroyed += await _destroy(stores, [each for each in page if each[1] not in named])
     return destroyed
+
+
+async def _destroy(stores: Stores, keys: Sequence[tuple[UUID, UUID]]) -> int:
+    """Data keys by tenant and id; gives how many there were."""
+    of_tenant: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for tenant_id, key_id in keys:
+        of_tenant[tenant_id].append(key_id)
+    return sum([await stores.keys.destroy(tenant_id, theirs) for tenant_id, theirs in of_tenant.items()])
 
 
 async def _forget_replies(database: Database, added_before: datetime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ssl import SSLError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,12 @@ class TlsFiles:
     authorities: str
     certificate: str = ""
     key: str = ""
+
+
+def is_untrusted(error: BaseException | None) -> bool:
+    """Whether a connection failed because of TLS, which the libraries of clients say at the bottom of what they raise."""
+    while error is not None:
+        if isinstance(error, SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

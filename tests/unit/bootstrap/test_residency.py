@@ -10,7 +10,7 @@ from tests.fakes.clock import FixedClock
 from tests.fakes.provider_files import entry, provider_file
 
 from domicile.access.administration import Administration
-from domicile.access.residency import BY_GUARD, BY_NETWORK, IN_PROCESS
+from domicile.access.residency import BY_GUARD, BY_NETWORK, BY_TLS, IN_PROCESS, ComponentView
 from domicile.bootstrap.office import decision_point
 from domicile.bootstrap.residency import (
     addresses,
@@ -40,6 +40,12 @@ EVERY_KIND = {
 
 def declared(**values: object) -> Settings:
     return Settings(**{"data_dir": Path("/nowhere"), "region": "eu-de", **values})
+
+
+def inventoried(**values: object) -> dict[str, ComponentView]:
+    """The inventory of such a cell, by kind."""
+    settings = declared(**values)
+    return {each.kind: each for each in inventory(settings, decision_point(settings), FixedClock())}
 
 
 def checked(settings: Settings) -> None:
@@ -79,7 +85,11 @@ def test_keys_do_not_lie_with_the_data() -> None:
     same = {"database_url": "postgresql://host/domicile", "database_region": "eu-de", "key_store_region": "eu-de"}
     with pytest.raises(ResidencyViolation, match="the key-store is the database itself"):
         checked(declared(**same, key_store_url=same["database_url"]))
-    checked(declared(**same, key_store_url="postgresql://host/domicile_keys"))
+    for spelling in ("postgresql+asyncpg://u@HOST.:5432/domicile?ssl=verify-full", "postgresql:///%64omicile?host=host"):
+        with pytest.raises(ResidencyViolation, match="the key-store is the database itself"):
+            checked(declared(**same, key_store_url=spelling))
+    for other in ("postgresql://host/domicile_keys", "postgresql://host:5433/domicile", "postgresql://keys/domicile"):
+        checked(declared(**same, key_store_url=other))
 
 
 def test_one_right_component_does_not_excuse_a_wrong_one() -> None:
@@ -132,8 +142,7 @@ def test_a_wrong_address_and_a_wrong_region_are_told_together() -> None:
 
 def test_the_inventory_of_an_embedded_cell_names_every_part_of_it() -> None:
     """Also what is in the process: all of it is in the cell's region, and policy says so."""
-    settings = declared()
-    shown = {each.kind: each for each in inventory(settings, decision_point(settings), FixedClock())}
+    shown = inventoried()
     assert set(shown) == {"database", "key-store", "vector-index", "blob-store", "model", "embedder", "keys", "jobs"}
     assert all(each.allowed and each.region == "eu-de" and each.data and each.policies for each in shown.values())
     assert {(each.confined, each.way) for each in shown.values()} == {(IN_PROCESS, IN_PROCESS)}
@@ -141,7 +150,7 @@ def test_the_inventory_of_an_embedded_cell_names_every_part_of_it() -> None:
 
 def test_the_inventory_shows_addresses_without_credentials_and_who_confines_them() -> None:
     """A client in native code is out of the guard's sight, and the inventory says so."""
-    settings = declared(
+    shown = inventoried(
         llm_url="https://user:hunter2@sglang:30000/v1?key=hunter3",
         llm_region="eu-de",
         database_url="postgresql+asyncpg://domicile@postgres/domicile",
@@ -149,7 +158,6 @@ def test_the_inventory_shows_addresses_without_credentials_and_who_confines_them
         otlp_endpoint="https://otel:4318",
         otlp_region="eu-de",
     )
-    shown = {each.kind: each for each in inventory(settings, decision_point(settings), FixedClock())}
     assert shown["model"].address == "https://sglang:30000"
     assert shown["database"].address == "postgresql://postgres:5432"
     assert (shown["model"].confined, shown["database"].confined) == (BY_GUARD, BY_NETWORK)
@@ -230,6 +238,7 @@ def test_key_providers_are_components_each_by_its_name(tmp_path: Path) -> None:
         ("umbrella: key file of this machine", IN_PROCESS, ("root-key",)),
     ]
     assert all(each.allowed and each.region == "eu-de" for each in shown.values())
+    assert [each.way for each in shown.values()] == [IN_PROCESS, BY_TLS, BY_TLS, IN_PROCESS, IN_PROCESS]
     assert addresses(settings) == {
         "keys:acme": ("https://kms.eu-central-1.amazonaws.com",),
         "keys:globex": ("https://vault.example:8200",),
@@ -280,7 +289,7 @@ def test_a_wrong_region_and_a_way_in_clear_are_told_together() -> None:
 
 def test_on_this_machine_nothing_has_to_be_encrypted() -> None:
     """The inventory says which way is protected by what."""
-    settings = declared(
+    shown = inventoried(
         llm_url="http://127.0.0.1:30000/v1",
         llm_region="eu-de",
         otlp_endpoint="https://[::1]:4318",
@@ -288,6 +297,5 @@ def test_on_this_machine_nothing_has_to_be_encrypted() -> None:
         database_url="postgresql+asyncpg:///domicile?host=/var/run/postgresql",
         database_region="eu-de",
     )
-    shown = {each.kind: each.way for each in inventory(settings, decision_point(settings), FixedClock())}
-    assert (shown["model"], shown["telemetry"], shown["database"]) == ("loopback", "tls", "loopback")
-    assert shown["vector-index"] == "in-process"
+    assert (shown["model"].way, shown["telemetry"].way, shown["database"].way) == ("loopback", "tls", "loopback")
+    assert shown["vector-index"].way == "in-process"

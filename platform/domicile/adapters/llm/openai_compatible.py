@@ -14,7 +14,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from ssl import SSLContext, SSLError
+from ssl import SSLContext
 from typing import Final, TypeVar
 
 import httpx2
@@ -25,6 +25,7 @@ from domicile.adapters.llm.wire import DONE, Chunk, decode_chunk, decode_models,
 from domicile.domain.errors import CERTIFICATE_HINT, ConfigurationError, ModelStreamBroken, ModelTimeout, ModelUnavailable
 from domicile.domain.values import Region
 from domicile.ports.generator import ChatEnd, ChatEvent, ChatMessage, TextDelta
+from domicile.ports.tls import is_untrusted
 
 #: Statuses that the same request may not meet again: too many requests, and the server's own trouble.
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
@@ -223,11 +224,9 @@ class _Watch:
             raise ModelTimeout() from None
 
 
-def _unreached(error: BaseException | None) -> ModelUnavailable:
-    while error is not None:
-        if isinstance(error, SSLError):
-            return ModelUnavailable("The language model is reached, but not by TLS that can be trusted.", hint=CERTIFICATE_HINT)
-        error = error.__cause__ or error.__context__
+def _unreached(error: BaseException) -> ModelUnavailable:
+    if is_untrusted(error):
+        return ModelUnavailable("The language model is reached, but not by TLS that can be trusted.", hint=CERTIFICATE_HINT)
     return ModelUnavailable()
 
 

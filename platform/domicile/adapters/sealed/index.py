@@ -54,9 +54,9 @@ class SealedIndex:
             raise VectorIndexUnavailable(f"This index holds vectors of {self._dimensions} dimensions only.")
         keyed = {tenant: await self._tenants.of(tenant) for tenant in {point.attributes.tenant_id for point in points}}
         await self._store.upsert(await asyncio.to_thread(_sealed, points, keyed))  # (1)
-        for place, theirs in _by_collection(points).items():
-            self._frequencies.note(place.tenant_id, len(theirs))
-            self._collections.add(place.tenant_id, place.collection_id)
+        for point in points:
+            self._frequencies.note(point.attributes.tenant_id, 1)
+            self._collections.add(point.attributes.tenant_id, point.attributes.collection_id)
 
     async def nearest(self, dense: Vector, scope: RetrievalScope, limit: int) -> tuple[Ranked, ...]:
         found: list[Ranked] = []
