@@ -80,7 +80,7 @@ class StoredKeyRotation:
             known = ", ".join(map(str, versions)) or "none"
             raise CallerError(f"There is no version {version} of this key.", hint=f"Name one of these: {known}.")
         dropped = await self._store.drop_tenant_keys(tenant_id, version)
-        await self._ring.follow()
+        self._ring.tenant_keys.forget_tenant(tenant_id)
         return dropped
 
     def _rewrapped(
