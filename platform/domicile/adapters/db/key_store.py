@@ -28,7 +28,6 @@ _REPLACE_TENANT_KEY = (
     .where(tenant_keys.c.id == bindparam("of"))
     .values(wrapped=bindparam("wrapped"), provider=bindparam("provider"))
 )
-_TENANTS = select(tenant_keys.c.tenant_id).distinct().order_by(tenant_keys.c.tenant_id)
 #: Locked where the database can, so that no version goes while something is being wrapped by it.
 _WRAPPERS = (
     select(tenant_keys.c.id)
@@ -200,10 +199,6 @@ class SqlKeyStore:
         async with self._database.reading_transaction() as open_:
             rows = await open_.all(_DESTROYED_AFTER, {"position": position, "at_most": limit})
             return [DestroyedKey(row.position, row.tenant_id, row.key_id) for row in rows]
-
-    async def tenants(self) -> Sequence[UUID]:
-        async with self._database.reading_transaction() as open_:
-            return [row.tenant_id for row in await open_.all(_TENANTS)]
 
     async def ping(self) -> None:
         """Also raises ``SchemaNewer``, for a store that a later version has upgraded."""

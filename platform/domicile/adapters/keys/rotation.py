@@ -68,9 +68,6 @@ class StoredKeyRotation:
             renewed += 1
         return renewed
 
-    async def tenants(self) -> Sequence[UUID]:
-        return await self._store.tenants()
-
     async def rotate_root(self, provider: str = ROOT_PROVIDER) -> None:
         await self._ring.tenant_keys.provider(provider).rotate()
 
