@@ -11,7 +11,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -41,8 +41,8 @@ _TENANT, _REGION, _CLOCK = UUID(int=1), Region("eu-de"), SystemClock()
 
 
 def run() -> list[Row]:
-    with ExitStack() as stack:
-        return asyncio.run(_measured(stack.enter_context(scratch())))
+    with scratch() as folder:
+        return asyncio.run(_measured(folder))
 
 
 async def _measured(folder: Path) -> list[Row]:

@@ -99,9 +99,6 @@ class MemoryKeyStore:
         self._read()
         return [each for each in self.gone if each.position > position][:limit]
 
-    async def tenants(self) -> Sequence[UUID]:
-        return sorted({each.tenant_id for each in self.tenant.values()})
-
     async def ping(self) -> None:
         self._read()
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from domicile.adapters.egress.outbound import Outbound
 from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.keys.rotation import StoredKeyRotation
+from domicile.bootstrap.health import OK
 from domicile.bootstrap.provider_file import Entry, FileEntry, KmsEntry, Pkcs11Entry, VaultEntry, provider_entries
 from domicile.bootstrap.residency import shown_provider, way
 from domicile.config import Settings, read_secret
@@ -21,8 +22,6 @@ from domicile.domain.values import Region
 from domicile.lifecycle.rotation import Rotation
 from domicile.ports.key_store import KeyStore
 from domicile.ports.keys import ROOT_PROVIDER, KeyProvider
-
-OK = "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +50,36 @@ def own_key_file(settings: Settings) -> FileKeyProvider | None:
     return FileKeyProvider(Path(own.path), Region(own.region)) if isinstance(own, FileEntry) else None
 
 
+@asynccontextmanager
+async def opened_providers(settings: Settings, outbound: Outbound) -> AsyncIterator[dict[str, KeyProvider]]:
+    """As ``key_providers``, each closed in the end."""
+    providers = key_providers(settings, outbound)
+    try:
+        yield providers
+    finally:
+        for provider in providers.values():
+            await provider.close()
+
+
 async def require_usable(providers: Mapping[str, KeyProvider]) -> None:
     """Raise what the operator has to put right before the cell can start.
 
-    That one which a tenant brought is not reached is not that: it may come back, and the other tenants do without it.
+    That one which a tenant brought is not reached is not that: it may come back, and the other tenants do without it. All of
+    them are asked at once, so that the start waits for the slowest one only.
     """
+
+    async def check(provider: KeyProvider) -> None:
+        with suppress(KeyProviderUnavailable):
+            await provider.ping()
+
     await providers[ROOT_PROVIDER].ping()
-    for name, provider in providers.items():
-        if name != ROOT_PROVIDER:
-            with suppress(KeyProviderUnavailable):
-                await provider.ping()
+    await asyncio.gather(*(check(provider) for name, provider in providers.items() if name != ROOT_PROVIDER))
 
 
 async def provider_states(settings: Settings, outbound: Outbound) -> list[ProviderState]:
     """All of them, each asked now whether it could wrap a key."""
-    providers = key_providers(settings, outbound)
-    try:
+    async with opened_providers(settings, outbound) as providers:
         asked = await asyncio.gather(*(_state(each) for each in providers.values()))
-    finally:
-        for provider in providers.values():
-            await provider.close()
     entries = provider_entries(settings)
     return [
         ProviderState(each.name, each.kind, each.region, shown_provider(each), state, detail)

@@ -29,7 +29,7 @@ from domicile.adapters.keys.file_provider import FileKeyProvider
 from domicile.adapters.keys.ring import StoredKeyRing
 from domicile.adapters.lock.folder import FolderLock, Holder
 from domicile.bootstrap.erasures import erasure_book
-from domicile.bootstrap.keys import ProviderState, key_providers, own_key_file, provider_states, require_usable, rotation
+from domicile.bootstrap.keys import ProviderState, opened_providers, own_key_file, provider_states, require_usable, rotation
 from domicile.bootstrap.outbound import checked_outbound
 from domicile.bootstrap.policies import load_bundle, load_unverified
 from domicile.bootstrap.receipts import receipt_key_file
@@ -141,7 +141,8 @@ async def initialise_cell(settings: Settings) -> None:
         if await _has_tenants(settings):
             raise _key_missing(key_file)
         key_file.create()
-    await _check_providers(settings, outbound)
+    async with opened_providers(settings, outbound) as providers:
+        await require_usable(providers)
     receipt_key_file(settings).load_or_create()
     await upgrade_database(settings)
 
@@ -204,15 +205,14 @@ class _Keys:
 async def _keys(settings: Settings, outbound: Outbound) -> AsyncIterator[_Keys]:
     """For one command. Connects to nothing before it is needed."""
     region, clock = cell_region(settings), SystemClock()
-    providers, store = key_providers(settings, outbound), key_store(settings, outbound)
-    ring = StoredKeyRing(store=store, providers=providers, region=region, clock=clock)
-    try:
-        yield _Keys(store, ring, providers, Profiles(keys=ring, clock=clock, region=region))
-    finally:
-        await ring.close()
-        await store.close()
-        for provider in providers.values():
-            await provider.close()
+    async with opened_providers(settings, outbound) as providers:
+        store = key_store(settings, outbound)
+        ring = StoredKeyRing(store=store, providers=providers, region=region, clock=clock)
+        try:
+            yield _Keys(store, ring, providers, Profiles(keys=ring, clock=clock, region=region))
+        finally:
+            await ring.close()
+            await store.close()
 
 
 async def _upgrade_key_store(settings: Settings, outbound: Outbound) -> None:
@@ -240,15 +240,6 @@ def hold(settings: Settings, command: str, url: str = "") -> FolderLock | None:
     if not is_embedded(settings):
         return None
     return FolderLock.acquire(settings.data_dir, Holder.this_process(command, url))
-
-
-async def _check_providers(settings: Settings, outbound: Outbound) -> None:
-    providers = key_providers(settings, outbound)
-    try:
-        await require_usable(providers)
-    finally:
-        for provider in providers.values():
-            await provider.close()
 
 
 async def _has_tenants(settings: Settings) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from uuid import UUID
 
 from domicile.domain.values import Region
@@ -21,9 +20,9 @@ class Part(StrEnum):
     CONVERSATION_TITLE = "conversation-title"
     PROFILE = "profile"  # login and display name of an account, in the database
     LABEL = "label"  # an API key's label, in the database
-    DATA_KEY = "data-key"  # a wrapped data key, in the database
+    DATA_KEY = "data-key"  # a wrapped data key, in the key store
     SCRATCH = "scratch"  # a block of a temporary file, under a key that only one process has
-    TENANT_KEY = "tenant-key"  # a wrapped tenant key, in the database
+    TENANT_KEY = "tenant-key"  # a wrapped tenant key, in the key store
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,5 @@ class EncryptionContext:
 
     def encode(self) -> bytes:
         """For each field a 4-byte big-endian length and its UTF-8 bytes, so that no two contexts encode alike."""
-        place = _place(self.tenant_id, self.region.name)
-        return place + _prefixed(str(self.object_id)) + _prefixed(self.version) + _prefixed(self.part.value)
-
-
-@lru_cache(maxsize=1024)
-def _place(tenant_id: UUID, region: str) -> bytes:
-    """Kept, because rotating a tenant's keys encodes a million contexts that begin alike."""
-    return _prefixed(str(tenant_id)) + _prefixed(region)
-
-
-def _prefixed(field: str) -> bytes:
-    raw = field.encode()
-    return len(raw).to_bytes(4, "big") + raw
+        fields = (str(self.tenant_id), self.region.name, str(self.object_id), self.version, self.part.value)
+        return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (field.encode() for field in fields))

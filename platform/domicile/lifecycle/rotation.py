@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.audit.events import Outcome
@@ -21,6 +20,7 @@ from domicile.domain.errors import CallerError
 from domicile.domain.principals import Caller
 from domicile.domain.values import Region
 from domicile.policy.request import Decision, EndpointResource, TenantResource
+from domicile.ports.key_store import CELL
 from domicile.ports.keys import ROOT_PROVIDER, KeyInventory, KeyRotation
 
 
@@ -60,7 +60,7 @@ class Rotation:
         latest = before.versions[-1] if before.versions else None
         moves = provider is not None and (latest is None or latest.provider != provider)
         if not before.outdated or moves:  # (2)
-            number = latest.version + 1 if latest else 1
+            number = latest.version + 1 if latest else 2  # A first one is made before it, for what derives from that for good.
             await self._record(
                 caller, Action.KEY_ROTATE, decision, ("begin_version", number), ("provider", provider or "")
             )  # (1)
@@ -103,7 +103,7 @@ class Rotation:
 
     async def renew_cell(self) -> int:
         """As ``renew``, for the cell's own keys."""
-        return sum([await self._keys.renew(each) for each in await self._keys.tenants() if _is_cell(each)])
+        return await self._keys.renew(CELL)
 
     async def _check_provider(self, caller: Caller, name: str) -> None:
         self._known(name)
@@ -123,7 +123,3 @@ class Rotation:
     async def _record(self, caller: Caller, action: Action, decision: Decision, *detail: tuple[str, str | int]) -> None:
         resource = TenantResource(caller.tenant.id)
         await self._gate.record(caller, action, resource, Outcome.PERMITTED, decision, detail=detail)
-
-
-def _is_cell(tenant_id: UUID) -> bool:
-    return tenant_id.int == 0

@@ -117,10 +117,6 @@ class KeyStore(Protocol):
         """Data keys of any tenant that were made before that time, by id, after that one: for the sweep after a crash."""
         ...
 
-    async def tenants(self) -> Sequence[UUID]:
-        """Every tenant that has a key, the cell (``CELL``) included."""
-        ...
-
     async def ping(self) -> None:
         """Raise if it cannot serve now."""
         ...

@@ -47,10 +47,6 @@ class KeyRotation(Protocol):
         """Have the tenant's key wrapped by the newest root key of its provider, if it is not; gives how many versions were."""
         ...
 
-    async def tenants(self) -> Sequence[UUID]:
-        """Every tenant with a key, and the cell."""
-        ...
-
     async def rotate_root(self, provider: str = ROOT_PROVIDER) -> None:
         """A new version of that provider's root key; raises ``ConfigurationError`` where the provider makes its own."""
         ...
@@ -58,10 +54,6 @@ class KeyRotation(Protocol):
     async def drop_before(self, tenant_id: UUID, version: int) -> int:
         """Destroy older versions: that one is the minimum from now on. Raises ``KeysInUse`` while they wrap something."""
         ...
-
-
-#: The name of the provider that holds the cell's own root key.
-ROOT_PROVIDER = "root"
 
 
 class KeyProvider(Protocol):

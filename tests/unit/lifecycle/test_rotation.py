@@ -67,6 +67,18 @@ async def test_an_administrator_rotates_and_it_is_on_record(scene: Scene) -> Non
     assert {("version", 2), ("rewrapped", count)} <= set(done.detail)
 
 
+async def test_a_tenant_without_a_key_gets_its_first_and_the_next(scene: Scene) -> None:
+    """What is on record is the version that is made."""
+    scene.store.data.clear()
+    scene.store.tenant.clear()
+    await scene.ring.close()
+    await scene.rotate(ADMIN)
+    assert [each.version for each in (await scene.rotation.inventory(ADMIN)).versions] == [1, 2]
+    begun, done, _ = scene.log.events
+    assert ("begin_version", 2) in begun.detail
+    assert {("version", 2), ("rewrapped", LASTING)} <= set(done.detail)
+
+
 async def test_nobody_else_does(scene: Scene) -> None:
     """Auditors see which keys there are; members not even that. Nothing changes, and each attempt is on record."""
     before = dict(scene.store.tenant)

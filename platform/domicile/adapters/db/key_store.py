@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, text, update
 
 from domicile.adapters.db.columns import UtcDateTime
 from domicile.adapters.db.database import SqlDatabase
 from domicile.adapters.db.key_schema import KEY_REVISIONS, data_keys, destroyed_keys, tenant_keys
 from domicile.adapters.db.revision import check_revision, current_revision
+from domicile.adapters.db.transaction import Transaction
 from domicile.domain.errors import KeyReplaced, KeysInUse
 from domicile.ports.key_store import DestroyedKey, WrappedDataKey, WrappedTenantKey, Wrapping
 
@@ -27,17 +28,17 @@ _REPLACE_TENANT_KEY = (
     .where(tenant_keys.c.id == bindparam("of"))
     .values(wrapped=bindparam("wrapped"), provider=bindparam("provider"))
 )
-_OLDER = select(tenant_keys.c.id).where(
-    tenant_keys.c.tenant_id == bindparam("tenant_id"), tenant_keys.c.version < bindparam("before")
-)
-_TENANTS = select(tenant_keys.c.tenant_id).distinct().order_by(tenant_keys.c.tenant_id)
 #: Locked where the database can, so that no version goes while something is being wrapped by it.
 _WRAPPERS = (
     select(tenant_keys.c.id)
     .where(tenant_keys.c.tenant_id == bindparam("tenant_id"), tenant_keys.c.id.in_(bindparam("ids", expanding=True)))
     .with_for_update(read=True)
 )
-_OLDER_TO_DROP = _OLDER.with_for_update()
+_OLDER_TO_DROP = (
+    select(tenant_keys.c.id)
+    .where(tenant_keys.c.tenant_id == bindparam("tenant_id"), tenant_keys.c.version < bindparam("before"))
+    .with_for_update()
+)
 
 _LAST = (
     select(tenant_keys.c.id)
@@ -72,12 +73,16 @@ _PAGE = (
 )
 _PRESENT = select(data_keys.c.id).where(*_SOME)
 _DESTROY = delete(data_keys).where(*_SOME)
+#: What wraps goes first: who is storing a data key holds it locked until that key is there to be destroyed with the others.
 _DESTROY_ALL = (
-    delete(data_keys).where(_OF_TENANT),
     delete(tenant_keys).where(tenant_keys.c.tenant_id == bindparam("tenant_id")),
+    delete(data_keys).where(_OF_TENANT),
 )
 _COUNT_TENANT_KEYS = select(func.count()).select_from(tenant_keys).where(tenant_keys.c.tenant_id == bindparam("tenant_id"))
 _NOTE = insert(destroyed_keys)
+# On PostgreSQL one at a time, from taking a position until it is committed. Otherwise positions would become visible out of
+# order, and who follows them would pass over a key that was destroyed. The number is only ours.
+_WAIT_FOR_THE_ONE_BEFORE = text("SELECT pg_advisory_xact_lock(7305804403)")
 _DESTROYED_AFTER = (
     select(destroyed_keys)
     .where(destroyed_keys.c.position > bindparam("position"))
@@ -116,7 +121,7 @@ class SqlKeyStore:
             if wrapped is not None and wrapped[0]:
                 raise KeysInUse(f"{wrapped[0]} keys are still wrapped by a version before {before_version}.")
             await open_.run(delete(tenant_keys).where(tenant_keys.c.id.in_(older)))
-            await open_.run(_NOTE, [_note(tenant_id, each) for each in older])
+            await _note(open_, tenant_id, older)
             await open_.commit()
             return len(older)
 
@@ -168,15 +173,16 @@ class SqlKeyStore:
         if not key_ids:
             return 0
         async with self._database.writing_transaction() as open_:
-            destroyed = 0
+            destroyed: list[UUID] = []
             for ids in _batches(key_ids):
                 present = [row.id for row in await open_.all(_PRESENT, {"tenant_id": tenant_id, "ids": ids})]
                 if present:
                     await open_.run(_DESTROY, {"tenant_id": tenant_id, "ids": present})
-                    await open_.run(_NOTE, [_note(tenant_id, each) for each in present])
-                    destroyed += len(present)
-            await open_.commit()
-            return destroyed
+                    destroyed += present
+            if destroyed:
+                await _note(open_, tenant_id, destroyed)
+                await open_.commit()
+            return len(destroyed)
 
     async def destroy_tenant(self, tenant_id: UUID) -> int:
         async with self._database.writing_transaction() as open_:
@@ -185,7 +191,7 @@ class SqlKeyStore:
             if destroyed:
                 for statement in _DESTROY_ALL:
                     await open_.run(statement, {"tenant_id": tenant_id})
-                await open_.run(_NOTE, [_note(tenant_id, None)])
+                await _note(open_, tenant_id, [None])
                 await open_.commit()
             return destroyed
 
@@ -194,10 +200,6 @@ class SqlKeyStore:
             rows = await open_.all(_DESTROYED_AFTER, {"position": position, "at_most": limit})
             return [DestroyedKey(row.position, row.tenant_id, row.key_id) for row in rows]
 
-    async def tenants(self) -> Sequence[UUID]:
-        async with self._database.reading_transaction() as open_:
-            return [row.tenant_id for row in await open_.all(_TENANTS)]
-
     async def ping(self) -> None:
         """Also raises ``SchemaNewer``, for a store that a later version has upgraded."""
         async with self._database.reading_transaction() as open_:
@@ -205,6 +207,14 @@ class SqlKeyStore:
 
     async def close(self) -> None:
         await self._database.close()
+
+
+async def _note(transaction: Transaction, tenant_id: UUID, key_ids: Iterable[UUID | None]) -> None:
+    """The last thing before the commit, for which all others who destroy keys wait."""
+    if transaction.on_postgres:
+        await transaction.run(_WAIT_FOR_THE_ONE_BEFORE)
+    at = int(time.time())
+    await transaction.run(_NOTE, [{"tenant_id": tenant_id, "key_id": each, "destroyed_at": at} for each in key_ids])
 
 
 def _batches(ids: Iterable[UUID]) -> Iterable[list[UUID]]:
@@ -231,10 +241,6 @@ def _tenant_columns(key: WrappedTenantKey) -> Mapping[str, Any]:
         "wrapped": key.wrapped,
         "created_at": key.created_at,
     }
-
-
-def _note(tenant_id: UUID, key_id: UUID | None) -> Mapping[str, Any]:
-    return {"tenant_id": tenant_id, "key_id": key_id, "destroyed_at": int(time.time())}
 
 
 def _data_key(row: Row[Any]) -> WrappedDataKey:

@@ -12,7 +12,7 @@ import hmac
 from domicile.domain.errors import DecryptionFailed
 from domicile.domain.values import Region
 
-_LABEL = b"domicile/root/1"
+_LABEL = b"domicile/binding/1"
 _DIGEST_BYTES = 32
 
 

@@ -32,6 +32,8 @@ class KeyCache(Generic[K]):
         self._max_uses = max_uses
         self._monotonic = monotonic
         self._kept: OrderedDict[K, _Kept] = OrderedDict()
+        #: How often something was dropped because it is gone, whether it was kept or not.
+        self.drops = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -47,13 +49,18 @@ class KeyCache(Generic[K]):
         self._kept.move_to_end(name)
         return found.key
 
-    def put(self, name: K, key: DataKey) -> None:
+    def put(self, name: K, key: DataKey, drops: int | None = None) -> None:
+        """``drops`` is how many there were when the reading of the key began: if there were more since, it may have been this
+        one that is gone, and keeping it would bring it back."""
+        if drops not in (None, self.drops):
+            return
         self._kept[name] = _Kept(key, self._monotonic())
         self._kept.move_to_end(name)
         while len(self._kept) > self._limit:
             self._kept.popitem(last=False)
 
     def drop(self, names: Iterable[K]) -> None:
+        self.drops += 1
         for name in names:
             self._kept.pop(name, None)
 
@@ -62,9 +69,11 @@ class KeyCache(Generic[K]):
 
     def drop_old(self) -> None:
         """What nobody asks for does not leave by itself: to be called now and then."""
-        self.drop([name for name, kept in self._kept.items() if self._is_old(kept)])
+        for name in [name for name, kept in self._kept.items() if self._is_old(kept)]:
+            del self._kept[name]
 
     def clear(self) -> None:
+        self.drops += 1
         self._kept.clear()
 
     def _is_old(self, kept: _Kept) -> bool:

@@ -58,5 +58,6 @@ def translated(call: Callable[[], Result], errors: Errors, translate: Callable[[
     try:
         return call()
     except errors as error:
-        failure = translate(error)
-    raise failure
+        failed = [error]
+    # Outside of the handler, since this may ask the provider again and raise itself; and with nothing left in this frame.
+    raise translate(failed.pop())

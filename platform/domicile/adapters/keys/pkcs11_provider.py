@@ -44,9 +44,10 @@ class _Version:
     def decrypt(self, body: bytes, associated_data: bytes) -> bytes:
         return bytes(self.key.decrypt(body[_NONCE_BYTES:], **_gcm(body[:_NONCE_BYTES], associated_data)))
 
-    def works(self) -> bool:
-        """Whether it opens what it has just sealed. Raises ``PKCS11Error``."""
-        return self.decrypt(self.encrypt(b"probe", b"probe"), b"probe") == b"probe"
+    def probe(self) -> None:
+        """Raise ``PKCS11Error`` unless it opens what it has just sealed."""
+        if self.decrypt(self.encrypt(b"probe", b"probe"), b"probe") != b"probe":
+            raise PKCS11Error()
 
 
 class Pkcs11KeyProvider:
@@ -82,7 +83,7 @@ class Pkcs11KeyProvider:
         await self._module.run(self.name, lambda: translated(self._rotate, PKCS11Error, lambda _: self._not_made()))
 
     async def ping(self) -> None:
-        await self._run(lambda session: self._newest(session).works())
+        await self._run(lambda session: self._newest(session).probe())
 
     async def close(self) -> None:
         if not self._closed:
@@ -140,12 +141,9 @@ class Pkcs11KeyProvider:
 
 def _opened(version: _Version, parsed: WrappedBy, about: bytes) -> bytes:
     """Modules do not tell a mismatch from their own trouble. What seals and opens otherwise has none."""
-    try:
+    with suppress(PKCS11Error):
         return version.decrypt(parsed.body, parsed.header + about)
-    except PKCS11Error:
-        works = version.works()
-    if not works:
-        raise PKCS11Error()
+    version.probe()
     raise DecryptionFailed()
 
 

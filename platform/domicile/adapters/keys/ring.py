@@ -49,7 +49,6 @@ class StoredKeyRing:
         self._clock = clock
         self.tenant_keys = TenantKeys(store=store, providers=providers, region=region, clock=clock, monotonic=monotonic)
         self._cache: KeyCache[tuple[UUID, UUID]] = KeyCache(KEPT, SECONDS_KEPT, USES, monotonic)
-        self._forgotten = 0
         self._followed = 0
 
     async def create(self, tenant_id: UUID, key_ids: Sequence[UUID]) -> list[DataKey]:
@@ -139,7 +138,6 @@ class StoredKeyRing:
 
     async def close(self) -> None:
         """Drop every key."""
-        self._forgotten += 1
         self._cache.clear()
         self.tenant_keys.forget_all()
 
@@ -159,30 +157,25 @@ class StoredKeyRing:
                 return
 
     async def _read(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
-        forgotten = self._forgotten
+        drops = self._cache.drops
         found = await self._store.data_keys(tenant_id, key_ids)
         wrappers = await self.tenant_keys.of(tenant_id, frozenset(each.wrapped_by for each in found.values()))
         opened = {}
         for key_id, stored in found.items():
             context = data_key_context(tenant_id, self._region, key_id)
             opened[key_id] = DataKey(key_id, unseal(wrappers[stored.wrapped_by], context, stored.wrapped))
-        if forgotten == self._forgotten:
-            # Otherwise one of these may have been destroyed between the read and now, and caching it would bring it back.
-            for key_id, key in opened.items():
-                self._cache.put((tenant_id, key_id), key)
+            self._cache.put((tenant_id, key_id), opened[key_id], drops)
         return opened
 
     def _wrapped(self, wrapper: DataKey, tenant_id: UUID, key: DataKey) -> bytes:
         return seal(wrapper, data_key_context(tenant_id, self._region, key.id), key.secret)
 
     def _forget(self, tenant_id: UUID, key_ids: Collection[UUID]) -> None:
-        self._forgotten += 1
         self._cache.drop((tenant_id, key_id) for key_id in key_ids)
 
     def _forget_tenant(self, tenant_id: UUID) -> None:
-        self._forgotten += 1
         self._cache.drop_where(lambda name: name[0] == tenant_id)
-        self.tenant_keys.forget(tenant_id, None)
+        self.tenant_keys.forget_tenant(tenant_id)
 
 
 def data_key_context(tenant_id: UUID, region: Region, key_id: UUID) -> EncryptionContext:

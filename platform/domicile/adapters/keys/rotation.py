@@ -68,9 +68,6 @@ class StoredKeyRotation:
             renewed += 1
         return renewed
 
-    async def tenants(self) -> Sequence[UUID]:
-        return await self._store.tenants()
-
     async def rotate_root(self, provider: str = ROOT_PROVIDER) -> None:
         await self._ring.tenant_keys.provider(provider).rotate()
 
@@ -80,7 +77,7 @@ class StoredKeyRotation:
             known = ", ".join(map(str, versions)) or "none"
             raise CallerError(f"There is no version {version} of this key.", hint=f"Name one of these: {known}.")
         dropped = await self._store.drop_tenant_keys(tenant_id, version)
-        await self._ring.follow()
+        self._ring.tenant_keys.forget_tenant(tenant_id)
         return dropped
 
     def _rewrapped(

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 
 from domicile.adapters.keys.cache import KeyCache
 from domicile.crypto.context import EncryptionContext, Part
-from domicile.crypto.keys import KEY_BYTES, DataKey, WipedBytes
+from domicile.crypto.keys import KEY_BYTES, DataKey
 from domicile.domain.errors import AlreadyExists, DecryptionFailed, KeyProviderUnavailable
 from domicile.domain.values import Region
 from domicile.ports.clock import Clock
@@ -47,8 +47,9 @@ class TenantKeys:
 
         Asks the store each time, so that after a rotation in another process nothing more is wrapped by the old one.
         """
+        drops = self._cache.drops
         stored = await self._store.tenant_keys(tenant_id)
-        return await self._unwrapped(stored[-1]) if stored else await self._first(tenant_id)
+        return await self._unwrapped(stored[-1], drops) if stored else await self._first(tenant_id)
 
     async def of(self, tenant_id: UUID, key_ids: frozenset[UUID]) -> dict[UUID, DataKey]:
         """Those versions; raises ``DecryptionFailed`` if one is not there (any more)."""
@@ -57,11 +58,12 @@ class TenantKeys:
         if missing := key_ids - found.keys():
             async with self._fetching.setdefault(tenant_id, asyncio.Lock()):
                 # Whoever waited here finds what the one before it fetched.
+                drops = self._cache.drops
                 stored = {each.id: each for each in await self._store.tenant_keys(tenant_id)}
                 for key_id in missing:
                     if key_id not in stored:
                         raise DecryptionFailed()
-                    found[key_id] = await self._unwrapped(stored[key_id])
+                    found[key_id] = await self._unwrapped(stored[key_id], drops)
         return found
 
     async def add(self, tenant_id: UUID, version: int, provider: str) -> WrappedTenantKey:
@@ -95,9 +97,13 @@ class TenantKeys:
         number = "" if version == 1 else str(version)
         return EncryptionContext(tenant_id, self._region, key_id, number, Part.TENANT_KEY).encode()
 
-    def forget(self, tenant_id: UUID, key_id: UUID | None) -> None:
-        """Drop that version from memory, or all of the tenant's."""
-        self._cache.drop_where(lambda name: name[0] == tenant_id and key_id in (None, name[1]))
+    def forget(self, tenant_id: UUID, key_id: UUID) -> None:
+        """Drop that version from memory."""
+        self._cache.drop([(tenant_id, key_id)])
+
+    def forget_tenant(self, tenant_id: UUID) -> None:
+        """Drop all of its versions."""
+        self._cache.drop_where(lambda name: name[0] == tenant_id)
 
     def forget_old(self) -> None:
         self._cache.drop_old()
@@ -107,6 +113,7 @@ class TenantKeys:
 
     async def _first(self, tenant_id: UUID) -> DataKey:
         async with self._fetching.setdefault(tenant_id, asyncio.Lock()):
+            drops = self._cache.drops
             stored: Sequence[WrappedTenantKey] = await self._store.tenant_keys(tenant_id)
             if not stored:
                 try:
@@ -114,12 +121,12 @@ class TenantKeys:
                 except AlreadyExists:
                     # Another process was faster. Its key is the tenant's; this one has wrapped nothing and is dropped.
                     stored = await self._store.tenant_keys(tenant_id)
-        return await self._unwrapped(stored[-1])
+        return await self._unwrapped(stored[-1], drops)
 
-    async def _unwrapped(self, stored: WrappedTenantKey) -> DataKey:
+    async def _unwrapped(self, stored: WrappedTenantKey, drops: int) -> DataKey:
         name = (stored.tenant_id, stored.id)
         key = self._cache.get(name)
         if key is None:
-            key = DataKey(stored.id, WipedBytes(await self.unwrap(stored)))
-            self._cache.put(name, key)
+            key = DataKey(stored.id, await self.unwrap(stored))
+            self._cache.put(name, key, drops)
         return key

@@ -2,7 +2,8 @@
 
 version (1 byte, 1) · who wrapped it (1) · length (2, big-endian) and name of the root key's version · what the provider gave
 
-The first two bytes are where an envelope has its version and algorithm, and never equal those of one.
+The first two bytes are where an envelope has its version and algorithm, and may equal those of one: whose a wrapped key is
+stands in its row, and what one provider has wrapped no other one opens.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _NAME = 4  # where the name of the version begins
 
 
 class By(IntEnum):
-    """Who wrapped it. (1 is the envelope's algorithm, which key files use.)"""
+    """Who wrapped it. Key files are not among them: they wrap into envelopes."""
 
     PKCS11 = 2
     AWS_KMS = 3

@@ -106,6 +106,10 @@ async def test_keys_move_out_of_a_database_from_before_there_was_a_key_store(
     store = SqlKeyStore(SqlDatabase(sqlite_key_store_url))
     assert await copy_keys(empty, store) == 5
     assert await copy_keys(empty, store) == 0  # as after a crash between the two
+    erased = made.pop()
+    await store.destroy(tenant_id, [erased.id])
+    assert await copy_keys(empty, store) == 0  # as from a backup that is older than that
+    assert await store.data_keys(tenant_id, [erased.id]) == {}
     await upgrade(empty_url, folder=MIGRATIONS)
     assert await copy_keys(empty, store) == 0
     ring = StoredKeyRing(store=store, providers={ROOT_PROVIDER: provider}, region=provider.region, clock=clock)

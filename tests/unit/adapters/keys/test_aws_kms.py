@@ -146,8 +146,9 @@ async def test_access_that_is_denied_is_no_failed_decryption(server: MotoKms, pr
     wrapped = await provider.wrap(KEY, b"context")
     denied = refused(server.account, "AccessDeniedException")
     denied._keys = provider._keys
-    with pytest.raises(KeyProviderUnavailable):
+    with pytest.raises(KeyProviderUnavailable) as caught:
         await denied.unwrap(wrapped, b"context")
+    assert caught.value.__context__ is None
     await denied.close()
 
 

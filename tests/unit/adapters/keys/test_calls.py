@@ -41,8 +41,12 @@ def test_a_translated_error_has_no_other_behind_it() -> None:
     def call() -> None:
         raise LookupError("token=hvs.secret")
 
-    with pytest.raises(KeyProviderUnavailable) as caught:
-        translated(call, LookupError, lambda _: unavailable("acme", "cannot be reached"))
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
+    def asks_again(_error: Exception) -> Exception:
+        raise unavailable("acme", "cannot be reached")
+
+    for translate in (lambda _: unavailable("acme", "cannot be reached"), asks_again):
+        with pytest.raises(KeyProviderUnavailable) as caught:
+            translated(call, LookupError, translate)
+        assert caught.value.__cause__ is None
+        assert caught.value.__context__ is None
     assert translated(lambda: 3, LookupError, lambda _: unavailable("acme", "x")) == 3

@@ -233,6 +233,27 @@ async def test_a_key_destroyed_while_it_is_read_is_not_cached(bench: Bench) -> N
         await fresh.open(ACME, ONE)
 
 
+async def test_a_version_dropped_while_it_is_unwrapped_is_not_cached(bench: Bench) -> None:
+    """A row that it wrapped, put back afterwards, opens nothing, in no process."""
+    await bench.make(ACME, ONE)
+    stale = bench.store.data[ONE]
+
+    class Slow(MemoryKeyProvider):
+        async def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+            found = await super().unwrap(wrapped, context)
+            bench.store.data.clear()
+            await bench.ring.tenant_keys.add(ACME, 2, ROOT_PROVIDER)
+            await bench.store.drop_tenant_keys(ACME, 2)
+            await fresh.follow()
+            return found
+
+    fresh = bench.another_process(Slow())
+    await fresh.open(ACME, ONE)
+    bench.store.data[ONE] = stale
+    with pytest.raises(DecryptionFailed):
+        await fresh.open(ACME, ONE)
+
+
 async def test_a_rotation_at_the_same_moment(bench: Bench) -> None:
     """A key that was wrapped by a version which is gone when it is stored is wrapped again, by the one that is there."""
     await bench.make(ACME, ONE)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.fakes.certificates import Authority
 from tests.fakes.transit_server import TOKEN, TransitKeys, TransitServer
 
 from domicile.adapters.keys.vault import TransitKey, VaultTransitProvider
@@ -193,17 +187,14 @@ async def test_the_server_has_to_be_the_one_that_the_ca_vouches_for(
     keys: TransitKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TLS is verified against the CA that was declared, and against no other, whatever the environment trusts."""
-    ours, key = certificate(tmp_path, "ours")
-    other, _ = certificate(tmp_path, "other")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ours, key)
-    server = TransitServer(keys, context)
+    ours, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    server = TransitServer(keys, ours.issue("vault", "127.0.0.1").server_context())
     try:
-        trusting = provider_at(server.address, ca_file=str(ours))
+        trusting = provider_at(server.address, ca_file=str(ours.file))
         assert await trusting.unwrap(await trusting.wrap(KEY, b"context"), b"context") == KEY
         await trusting.close()
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ours))
-        for ca_file in ("", str(other)):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ours.file))
+        for ca_file in ("", str(other.file)):
             asked = len(keys.asked)
             doubting = provider_at(server.address, ca_file=ca_file)
             with pytest.raises(KeyProviderUnavailable, match="cannot be reached"):
@@ -212,28 +203,3 @@ async def test_the_server_has_to_be_the_one_that_the_ca_vouches_for(
             assert len(keys.asked) == asked
     finally:
         server.stop()
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate for this machine that vouches for itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = folder / f"{name}.pem", folder / f"{name}.key"
-    certificate_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate_file, key_file
