@@ -1,15 +1,12 @@
 """Residency receipts: a signed statement of where everything was that an answer was made from and with.
 
-The statement's canonical bytes are JSON as RFC 8785 canonicalises it, as for audit events: one object, every field present,
-names sorted, no blanks, no floats. The signature is Ed25519 (RFC 8032) over ``PREFIX`` and those bytes, so that no signature
-which the key ever makes for anything else can pass for a receipt's. There is no content in a receipt, and nobody's name.
+The signature is Ed25519 (RFC 8032) over ``PREFIX`` and the statement's canonical bytes (``signed_receipt``), so that no
+signature which the key ever makes for anything else can pass for a receipt's. There is no content in a receipt, and nobody's
+name.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +16,7 @@ import msgspec
 
 from domicile.audit.encoding import timestamp
 from domicile.crypto.signatures import SigningKey, VerifyKey
+from domicile.crypto.signed_receipt import canonical, check, read, sign
 from domicile.domain.documents import DocumentAttributes
 from domicile.domain.errors import ReceiptInvalid
 from domicile.domain.principals import Caller
@@ -109,7 +107,7 @@ class PublishedKey(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
         """From the document that a cell publishes, or from the key alone in base64; raises ``ReceiptInvalid``."""
         try:
             if not text.lstrip().startswith("{"):
-                return cls.of(VerifyKey(_bytes(text.strip())))
+                return cls.of(VerifyKey.parse(text.strip()))
             published = msgspec.json.decode(text, type=cls)
             if published.key_id != published.verify_key.id:
                 raise ReceiptInvalid("The key does not have the id that is written beside it.", hint=_FETCH_KEY)
@@ -119,7 +117,7 @@ class PublishedKey(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fie
 
     @property
     def verify_key(self) -> VerifyKey:
-        return VerifyKey(_bytes(self.public_key))
+        return VerifyKey.parse(self.public_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,21 +167,21 @@ class Receipts:
             time=timestamp(self._clock.now()),
             transfers=tuple(map(TransferNote.of, facts.transfers)),
         )
-        return Receipt(_base64(self._key.sign(signed_bytes(statement))), statement)
+        return Receipt(sign(self._key, signed_bytes(statement)), statement)
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
 _FETCH_KEY = "Fetch the cell's key from /v1/receipts/key, or print it with 'domicile receipt key'."
+_WHOLE = "Ask whoever gave it to you for the receipt as it came with the answer."
 
 
 def signed_bytes(statement: Statement) -> bytes:
     """What the signature is made over."""
-    return PREFIX + _encoder.encode(statement)
+    return PREFIX + canonical(statement)
 
 
 def encode(receipt: Receipt) -> bytes:
     """The whole receipt, canonically."""
-    return _encoder.encode(receipt)
+    return canonical(receipt)
 
 
 def verify(body: bytes, key: PublishedKey) -> Statement:
@@ -191,63 +189,14 @@ def verify(body: bytes, key: PublishedKey) -> Statement:
 
     Raises ``ReceiptInvalid``, saying what is wrong, for everything else. Needs no cell and no network.
     """
-    receipt = _parsed(body)
-    statement = receipt.statement
-    if key.cell and (statement.cell, statement.cell_region) != (key.cell, key.cell_region):
-        raise ReceiptInvalid(
-            f"The receipt is of cell '{statement.cell}' in {statement.cell_region}; "
-            f"the key belongs to cell '{key.cell}' in {key.cell_region}.",
-            hint="Fetch the key of the cell that gave the answer.",
-        )
-    if statement.key_id != key.key_id:
-        raise ReceiptInvalid(
-            f"The receipt was signed with key {statement.key_id[:16]}…, not with the key that was given, {key.key_id[:16]}….",
-            hint="Give the key that the cell had when it answered: a key that was replaced goes on verifying its receipts.",
-        )
-    try:
-        signature = _bytes(receipt.signature)
-    except ValueError:
-        raise ReceiptInvalid("The signature is not base64.", hint=_WHOLE) from None
-    if not key.verify_key.verifies(signature, signed_bytes(statement)):
-        raise ReceiptInvalid("The signature does not fit: the receipt was altered after it was signed.", hint=_WHOLE)
+    receipt = read(body, Receipt, _receipt_in, most=MOST_BYTES, whole=_WHOLE)
+    statement, cell, region = receipt.statement, key.cell, key.cell_region
+    message = signed_bytes(statement)
+    check(statement, message, receipt.signature, key.verify_key, cell=cell, region=region, whole=_WHOLE)
     return statement
 
 
-_WHOLE = "Ask whoever gave it to you for the receipt as it came with the answer."
-
-
-def _parsed(body: bytes) -> Receipt:
-    """Strictly: what a reader could see otherwise than the signature means it is refused, repeated names included."""
-    if len(body) > MOST_BYTES:
-        raise ReceiptInvalid("The file is too large to be a receipt.")
-    try:
-        seen = json.loads(body, object_pairs_hook=_without_repetition)
-    except (ValueError, RecursionError):
-        raise ReceiptInvalid("The file is not JSON: it is no receipt, or was cut off.", hint=_WHOLE) from None
+def _receipt_in(seen: Any) -> Any:
     if isinstance(seen, dict) and "statement" not in seen:
-        seen = seen.get("receipt", seen)  # a whole answer was saved
-    try:
-        receipt = msgspec.convert(seen, Receipt)
-    except msgspec.ValidationError as error:
-        raise ReceiptInvalid(f"The file does not have a receipt's form: {error}.", hint=_WHOLE) from None
-    if json.loads(encode(receipt)) != seen:
-        raise ReceiptInvalid("A value is not written in its canonical form.", hint=_WHOLE)
-    return receipt
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ReceiptInvalid("A field occurs twice.", hint=_WHOLE)
-    return found
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise ValueError("not base64") from None
+        return seen.get("receipt", seen)  # a whole answer was saved
+    return seen

@@ -44,7 +44,7 @@ from domicile.domain.values import Region
 from domicile.lifecycle.erasures import ErasureBook
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.retention import RetentionBook
-from domicile.lifecycle.retention_run import RetentionRun, left_to_the_sweep
+from domicile.lifecycle.retention_run import RetentionRun, keys_only
 from domicile.lifecycle.rotation import Rotation
 from domicile.policy.decision import DecisionPoint
 from domicile.ports.key_store import KeyStore
@@ -115,7 +115,7 @@ async def open_office(settings: Settings | None = None) -> AsyncIterator[Office]
                 holds=LegalHolds(database=store, keys=keys.ring, gate=gate, clock=clock),
                 erasures=erasure_book(settings, store, keys.ring, gate, clock),
                 retention=retention_book(settings, store, gate, clock),
-                retention_run=retention_run(store, keys.ring, gate, clock, left_to_the_sweep),
+                retention_run=retention_run(store, keys.ring, gate, clock, keys_only(keys.ring)),
                 rotation=rotation(keys.store, keys.ring, keys.providers, gate),
                 region=cell_region(settings),
             )

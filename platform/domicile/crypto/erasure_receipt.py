@@ -1,15 +1,12 @@
 """Receipts of erasures: one for each store, which says how much was there, was removed and was found when it was read back.
 
-What is signed is ``PREFIX`` and the statement as RFC 8785 canonicalises JSON, as for answers' receipts: every field present,
-names sorted, no blanks, no floats. No signature that the key makes for anything else can pass for one of these. There is no
-content in a receipt, no name of a person, and of a data subject not even the digest.
+What is signed is ``PREFIX`` and the statement's canonical bytes (``signed_receipt``), so that no signature that the key makes
+for anything else can pass for one of these. There is no content in a receipt, no name of a person, and of a data subject not
+even the digest.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -18,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from domicile.crypto.signatures import SigningKey, VerifyKey
+from domicile.crypto.signed_receipt import canonical, check, read, sign
 from domicile.domain.erasures import ErasedStore, ErasureKind
 from domicile.domain.errors import ReceiptInvalid
 
@@ -70,7 +68,6 @@ class StoreCounts:
     found_after: int
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
 _WHOLE = "Ask whoever gave it to you for the receipts as the erasure gave them."
 
 
@@ -95,17 +92,17 @@ class ErasureSigner:
             store=counts.store,
             **facts,
         )
-        return ErasureReceipt(base64.b64encode(self._key.sign(signed_bytes(statement))).decode(), statement)
+        return ErasureReceipt(sign(self._key, signed_bytes(statement)), statement)
 
 
 def signed_bytes(statement: Statement) -> bytes:
     """What the signature is made over."""
-    return PREFIX + _encoder.encode(statement)
+    return PREFIX + canonical(statement)
 
 
 def encode(receipts: Iterable[ErasureReceipt]) -> bytes:
     """All receipts of an erasure, canonically."""
-    return _encoder.encode(list(receipts))
+    return canonical(list(receipts))
 
 
 def decode(body: bytes) -> list[ErasureReceipt]:
@@ -119,54 +116,16 @@ def verify(body: bytes, key: VerifyKey, *, cell: str = "", region: str = "") -> 
     ``cell`` and ``region`` are whose key it is; empty verifies whatever it signed. Raises ``ReceiptInvalid``, saying what is
     wrong, for everything else. Needs no cell and no network.
     """
-    return [_verified(each, key, cell, region) for each in _parsed(body)]
-
-
-def _verified(receipt: ErasureReceipt, key: VerifyKey, cell: str, region: str) -> Statement:
-    statement = receipt.statement
-    if cell and (statement.cell, statement.cell_region) != (cell, region):
-        raise ReceiptInvalid(
-            f"The receipt is of cell '{statement.cell}' in {statement.cell_region}; "
-            f"the key belongs to cell '{cell}' in {region}.",
-            hint="Fetch the key of the cell that erased.",
-        )
-    if statement.key_id != key.id:
-        raise ReceiptInvalid(
-            f"The receipt was signed with key {statement.key_id[:16]}…, not with the key that was given, {key.id[:16]}….",
-            hint="Give the key that the cell had when it erased: a key that was replaced goes on verifying its receipts.",
-        )
-    try:
-        signature = base64.b64decode(receipt.signature, validate=True)
-    except (binascii.Error, ValueError):
-        raise ReceiptInvalid("The signature is not base64.", hint=_WHOLE) from None
-    if not key.verifies(signature, signed_bytes(statement)):
-        raise ReceiptInvalid("The signature does not fit: the receipt was altered after it was signed.", hint=_WHOLE)
-    return statement
-
-
-def _parsed(body: bytes) -> list[ErasureReceipt]:
-    """Strictly: what a reader could see otherwise than the signature means it is refused, repeated names included."""
-    if len(body) > MOST_BYTES:
-        raise ReceiptInvalid("The file is too large to be receipts of an erasure.", hint=_WHOLE)
-    try:
-        seen = json.loads(body, object_pairs_hook=_without_repetition)
-    except (ValueError, RecursionError):
-        raise ReceiptInvalid("The file is not JSON: it is no receipt, or was cut off.", hint=_WHOLE) from None
-    if isinstance(seen, dict):
-        seen = [seen] if "statement" in seen else seen.get("receipts")
-    try:
-        receipts = msgspec.convert(seen, list[ErasureReceipt])
-    except msgspec.ValidationError as error:
-        raise ReceiptInvalid(f"The file does not have the form of an erasure's receipts: {error}.", hint=_WHOLE) from None
+    receipts = read(body, list[ErasureReceipt], _receipts_in, most=MOST_BYTES, whole=_WHOLE)
     if not receipts:
         raise ReceiptInvalid("There is no receipt in the file.", hint=_WHOLE)
-    if json.loads(encode(receipts)) != seen:
-        raise ReceiptInvalid("A value is not written in its canonical form.", hint=_WHOLE)
-    return receipts
+    for each in receipts:
+        message = signed_bytes(each.statement)
+        check(each.statement, message, each.signature, key, cell=cell, region=region, whole=_WHOLE)
+    return [each.statement for each in receipts]
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ReceiptInvalid("A field occurs twice.", hint=_WHOLE)
-    return found
+def _receipts_in(seen: Any) -> Any:
+    if isinstance(seen, dict):
+        return [seen] if "statement" in seen else seen.get("receipts")
+    return seen

@@ -1,1 +1,1 @@
-"""How long things are kept, and what may not go: legal holds, retention. Nothing here is exempt from policy."""
+"""How long things are kept and how they leave: legal holds, retention, erasure, export; key rotation. Policy decides it all."""

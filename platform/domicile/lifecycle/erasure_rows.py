@@ -119,8 +119,8 @@ class RowRemoval:
         try:
             async with self._database.writing() as unit:
                 owner = (await unit.conversations.get(tenant_id, conversation_id)).principal_id
-                own = erasure.account == owner and await is_person_held(unit, erasure)
-                if own or await unit.holds.on_conversations(tenant_id, [conversation_id]):  # (2)
+                held = bool(await unit.holds.on_conversations(tenant_id, [conversation_id]))  # No hold is placed from here.
+                if held or (erasure.account == owner and await is_person_held(unit, erasure)):  # (2)
                     kept.add(f"conversation:{conversation_id}")
                     return
                 resource = OwnedResource("conversation", conversation_id, tenant_id, owner)
@@ -140,15 +140,18 @@ class RowRemoval:
     async def _account(self, caller: Caller, erasure: Erasure, account: UUID, kept: set[str]) -> None:
         resource = OwnedResource("account", account, erasure.tenant_id, account)
         decision = self._decision(caller, resource)
-        async with self._database.writing() as unit:
-            await unit.holds.on_documents(erasure.tenant_id, [])  # No hold is placed from here.
-            if not await is_person_held(unit, erasure) and decision.allowed:  # (2)
-                removed = await unit.erasing.remove_account(erasure.tenant_id, account)
-                await unit.doomed_keys.add(erasure.tenant_id, removed.keys)
-                await self._note(unit, erasure, [removed])
-                await unit.audit.append(removal(self._gate, caller, erasure, resource, decision))  # (1)
-                await unit.commit()
-                return
+        try:
+            async with self._database.writing() as unit:
+                await unit.holds.on_documents(erasure.tenant_id, [])  # No hold is placed from here.
+                if not await is_person_held(unit, erasure) and decision.allowed:  # (2)
+                    removed = await unit.erasing.remove_account(erasure.tenant_id, account)
+                    await unit.doomed_keys.add(erasure.tenant_id, removed.keys)
+                    await self._note(unit, erasure, [removed])
+                    await unit.audit.append(removal(self._gate, caller, erasure, resource, decision))  # (1)
+                    await unit.commit()
+                    return
+        except NotFound:  # It went with its tenant.
+            return
         if not decision.allowed:
             await self._denied(caller, resource, decision)
         kept.add(f"account:{account}")

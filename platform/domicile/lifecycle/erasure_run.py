@@ -31,7 +31,7 @@ from domicile.domain.errors import DependencyError, DomicileError, Forbidden
 from domicile.domain.principals import Caller
 from domicile.lifecycle.erasure_rows import EraseDocument, RowRemoval
 from domicile.lifecycle.erasure_stores import ErasableStores, StoreRemoval
-from domicile.lifecycle.erasure_tenant import TenantRemoval
+from domicile.lifecycle.erasure_tenant import ROWS, TenantRemoval
 from domicile.lifecycle.erasure_work import Refuses, Waits, cell_caller, tenant_or_its_id
 from domicile.lifecycle.reencryption import GRACE_SECONDS
 from domicile.policy.request import Decision, TenantResource
@@ -111,7 +111,7 @@ class ErasureRun:
         except Waits as waits:
             await self._wait(erasure, waits.reason)
             return False
-        except DependencyError as error:
+        except DomicileError as error:  # (5) Whatever is wrong with this one.
             await self._wait(erasure, error.slug)
             return False
         return True
@@ -252,7 +252,7 @@ def _before(store: ErasedStore) -> str:
 def _counts(erasure: Erasure, store: ErasedStore, found: int) -> StoreCounts:
     """Of the database the things whose rows went, and a tenant's other rows."""
     if store is ErasedStore.DATABASE:
-        removed = sum(erasure.counts.get(name, 0) for name in ("rows", *ObjectKind))
+        removed = sum(erasure.counts.get(name, 0) for name in (ROWS, *ObjectKind))
     else:
         removed = erasure.counts.get(_before(store), 0)
     return StoreCounts(store, removed + found, removed, found)

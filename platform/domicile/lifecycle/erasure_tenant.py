@@ -3,7 +3,8 @@
 Obligations, labelled where they are met:
 
 1. Nobody gets in any more before anything goes, and what others still take for a good credential has run out by then.
-2. In each transaction holds are looked at: while there is one, nothing more goes. Before anything went, it refuses.
+2. In each transaction holds are looked at: while there is one, nothing more goes. Before anything went, credentials too, it
+   refuses.
 3. The tenant's own row goes last, with all that refers to it: no new row of it can come after that.
 """
 
@@ -24,6 +25,8 @@ from domicile.ports.repositories import Database, UnitOfWork
 
 #: Documents or conversations in one transaction, so that no other writer waits long.
 BATCH = 200
+#: The count of rows that went beside what is noted by itself.
+ROWS = "rows"
 
 
 class TenantRemoval:
@@ -37,7 +40,7 @@ class TenantRemoval:
 
     async def run(self, caller: Caller, erasure: Erasure) -> Erasure:
         """With the number of rows. Raises ``Waits`` and ``Refuses``."""
-        await self._close(erasure)
+        erasure = await self._close(erasure)
         await self._settle()  # (1)
         async with self._database.reading() as unit:
             if await unit.erasing.has_unfinished_jobs(erasure.tenant_id):
@@ -46,12 +49,16 @@ class TenantRemoval:
             pass
         return await self._finish(caller, erasure)
 
-    async def _close(self, erasure: Erasure) -> None:
+    async def _close(self, erasure: Erasure) -> Erasure:
+        """With a number of rows, which is 0 at first: that there is one says that the tenant was closed."""
         async with self._database.writing() as unit:
             if await _is_held(unit, erasure):  # (2)
-                raise Waits(LegalHold.slug) if await unit.erasures.counted(erasure.id) else Refuses(LegalHold.slug)
+                raise Waits(LegalHold.slug) if ROWS in erasure.counts else Refuses(LegalHold.slug)
             await unit.erasing.close_tenant(erasure.tenant_id)
+            erasure = replace(erasure, counts={ROWS: 0, **erasure.counts})
+            await unit.erasures.save(erasure)
             await unit.commit()
+        return erasure
 
     async def _take(self, erasure: Erasure) -> bool:
         async with self._database.writing() as unit:
@@ -69,8 +76,7 @@ class TenantRemoval:
             if await _is_held(unit, erasure):  # (2)
                 raise Waits(LegalHold.slug)
             rows = await unit.erasing.remove_tenant(erasure.tenant_id)  # (3)
-            counts = {**erasure.counts, "rows": erasure.counts.get("rows", 0) + rows}
-            erasure = replace(erasure, counts=counts)
+            erasure = replace(erasure, counts={**erasure.counts, ROWS: erasure.counts[ROWS] + rows})
             await unit.erasures.save(erasure)
             if rows:
                 await unit.audit.append(removal(self._gate, caller, erasure, resource, decision, rows=rows))

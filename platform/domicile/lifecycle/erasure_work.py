@@ -1,4 +1,4 @@
-"""What the steps of an erasure share."""
+"""What the steps of an erasure share, and retention with them."""
 
 from __future__ import annotations
 
@@ -46,10 +46,11 @@ async def tenant_or_its_id(unit: UnitOfWork, tenant_id: UUID, region: Region) ->
         return Tenant(tenant_id, "erased", "Erased", region)
 
 
-def cell_caller(tenant: Tenant, at: datetime, region: Region) -> Caller:
+def cell_caller(
+    tenant: Tenant, at: datetime, region: Region, method: AuthenticationMethod = AuthenticationMethod.JOB
+) -> Caller:
     """The cell itself, carrying out what somebody asked for."""
-    operator = Administration.operator_caller(tenant, at)
-    return replace(operator, method=AuthenticationMethod.JOB, access_region=region.name)
+    return replace(Administration.operator_caller(tenant, at), method=method, access_region=region.name)
 
 
 def removal(gate: Gate, caller: Caller, erasure: Erasure, resource: Resource, decision: Decision, **counted: int) -> AuditEvent:

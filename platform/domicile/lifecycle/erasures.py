@@ -171,19 +171,16 @@ class ErasureBook:
         target, subject, account = None, None, None
         resource: Resource = TenantResource(caller.tenant.id)
         action = Action.TENANT_ERASE if wanted.kind is ErasureKind.TENANT else Action.ERASURE_CREATE
-        match wanted.kind:
-            case ErasureKind.DOCUMENT:
-                target = uuid_of(wanted.target)
-                resource = await self._document(caller, target)
-                decision = await self._gate.require(caller, action, resource)
-            case ErasureKind.SUBJECT:
-                decision = await self._gate.require(caller, action, resource)
-                subject = subject_digest(await self._keys.digest_key(caller.tenant.id), wanted.target)  # (3)
-                account = await self._account(caller, decision, wanted.account) if wanted.account else None
-            case ErasureKind.TENANT:
-                decision = await self._gate.require(caller, action, resource)
-                target = caller.tenant.id
-        if wanted.account and wanted.kind is not ErasureKind.SUBJECT:
+        if wanted.kind is ErasureKind.DOCUMENT:
+            target = uuid_of(wanted.target)
+            resource = await self._document(caller, target)
+        decision = await self._gate.require(caller, action, resource)
+        if wanted.kind is ErasureKind.TENANT:
+            target = caller.tenant.id
+        if wanted.kind is ErasureKind.SUBJECT:
+            subject = subject_digest(await self._keys.digest_key(caller.tenant.id), wanted.target)  # (3)
+            account = await self._account(caller, decision, wanted.account) if wanted.account else None
+        elif wanted.account:
             raise CallerError("Only a data subject has an account.", hint="Leave the account out.")
         erasure = Erasure(
             id=self._clock.new_id(),

@@ -7,6 +7,7 @@ to which destroyed key nothing in it is under one; a restored one remembers less
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -67,9 +68,11 @@ class Restored:
             documents = await unit.erasing.documents_under(key_ids)
             conversations = await unit.erasing.conversations_under(key_ids)
             accounts = await unit.erasing.accounts_under(key_ids)
-        removed = sum([await self._document(*each) for each in documents])
-        removed += sum([await self._conversation(*each) for each in conversations])
-        removed += sum([await self._account(*each) for each in accounts])
+        removed = 0
+        for remove, found in ((self._document, documents), (self._conversation, conversations), (self._account, accounts)):
+            for tenant_id, id_ in found:
+                with suppress(NotFound):  # Another process that has just started was quicker.
+                    removed += await remove(tenant_id, id_)
         async with self._database.writing() as unit:
             await unit.erasing.fail_under(key_ids)
             await unit.commit()

@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from domicile.access.administration import Administration
 from domicile.access.gate import Gate
 from domicile.audit.events import AuditEvent, Outcome
 from domicile.domain.actions import Action
-from domicile.domain.documents import RemovedDocument
+from domicile.domain.documents import DocumentAttributes, RemovedDocument
 from domicile.domain.errors import DependencyError, Forbidden, NotFound, RunUnderWay
 from domicile.domain.principals import AuthenticationMethod, Caller, Tenant
 from domicile.domain.retention import Due, DueCount, Kept, RetentionRule
+from domicile.lifecycle.erasure_work import cell_caller
 from domicile.policy.request import Decision, OwnedResource, Resource, TenantResource
 from domicile.ports.clock import Clock
 from domicile.ports.keys import KeyRing
@@ -49,10 +50,18 @@ class RemoveDocument(Protocol):
 
 #: Removes what is left in other stores of a document that is gone.
 Discard = Callable[[RemovedDocument], Awaitable[None]]
+#: The same, of one that is known.
+_Discard = Callable[[], Awaitable[object]]
 
 
-async def left_to_the_sweep(_: RemovedDocument) -> None:
-    """For a process that has the database only: what is left is unreadable, and the service's daily sweep removes it."""
+def keys_only(keys: KeyRing) -> Discard:
+    """For a process that has the database and the keys only: what is left is unreadable, and the service's daily sweep removes
+    it."""
+
+    async def destroy(removed: RemovedDocument) -> None:
+        await keys.destroy(removed.attributes.tenant_id, removed.data_keys)
+
+    return destroy
 
 
 @dataclass(slots=True)
@@ -110,13 +119,12 @@ class RetentionRun:
             counts = await unit.retention.counts(tenant.id, rules, now)
         if not counts:
             return report
-        operator = Administration.operator_caller(tenant, now)
-        caller = replace(operator, method=method, access_region=self._gate.cell_region.name)
+        caller = cell_caller(tenant, now, self._gate.cell_region, method)
         resource = TenantResource(tenant.id)
         decision = await self._gate.require(caller, Action.RETENTION_RUN, resource)  # (1)
         report.held.update(_held(counts))
         async for due in self._due(tenant, rules, now):
-            await (self._document if due.rule.kept is Kept.DOCUMENTS else self._conversation)(caller, due, now, report)
+            await self._remove_due(caller, due, now, report)
         detail = report.facts()
         await self._gate.record(caller, Action.RETENTION_RUN, resource, Outcome.PERMITTED, decision, detail=detail)  # (5)
         return report
@@ -136,58 +144,40 @@ class RetentionRun:
             due = unit.retention.due_documents if kept is Kept.DOCUMENTS else unit.retention.due_conversations
             return await due(tenant.id, rules, now, after=after, limit=BATCH)
 
-    async def _document(self, caller: Caller, due: Due, now: datetime, report: RunReport) -> None:
-        tenant_id = caller.tenant.id
+    async def _remove_due(self, caller: Caller, due: Due, now: datetime, report: RunReport) -> None:
+        tenant_id, of_document = caller.tenant.id, due.rule.kept is Kept.DOCUMENTS
         try:
             async with self._database.writing() as unit:  # (2)
-                if await unit.holds.on_documents(tenant_id, [due.id]):  # (3)
+                if await (unit.holds.on_documents if of_document else unit.holds.on_conversations)(tenant_id, [due.id]):  # (3)
                     report.held[due.rule.name] += 1
                     return
-                rules = await unit.retention.rules(tenant_id)
-                still = await unit.retention.due_documents(tenant_id, rules, now, only=due.id)
-                attributes = (await unit.documents.get(tenant_id, due.id)).attributes
-                (decision,) = self._gate.decide_each(caller, Action.RETENTION_RUN, [attributes])  # (1)
-                removed: RemovedDocument | None = None
-                if still and decision.allowed:
-                    removed = await self._remove(unit, tenant_id, due.id)
-                    if removed.published_at != still[0].since:  # (3) Another version has just been published.
-                        return
-                    await unit.audit.append(self._event(caller, attributes, decision, still[0]))
-                    await unit.commit()
-        except NotFound:  # Somebody else was quicker.
-            return
-        if removed is not None:
-            report.removed[still[0].rule.name] += 1
-            await self._tidy(removed)
-        elif still:
-            await self._denied(caller, attributes, decision, due, report)
-
-    async def _conversation(self, caller: Caller, due: Due, now: datetime, report: RunReport) -> None:
-        tenant_id = caller.tenant.id
-        try:
-            async with self._database.writing() as unit:  # (2)
-                if await unit.holds.on_conversations(tenant_id, [due.id]):  # (3)
-                    report.held[due.rule.name] += 1
-                    return
-                rules = await unit.retention.rules(tenant_id)
-                still = await unit.retention.due_conversations(tenant_id, rules, now, only=due.id)
-                owner_id = (await unit.conversations.get(tenant_id, due.id)).principal_id
-                resource = OwnedResource("conversation", due.id, tenant_id, owner_id)
+                find = unit.retention.due_documents if of_document else unit.retention.due_conversations
+                still = await find(tenant_id, await unit.retention.rules(tenant_id), now, only=due.id)
+                resource = await _resource(unit, tenant_id, due)
                 (decision,) = self._gate.decide_each(caller, Action.RETENTION_RUN, [resource])  # (1)
-                removed = None
+                discard: _Discard | None = None
                 if still and decision.allowed:
-                    removed = await unit.conversations.delete(tenant_id, due.id)
-                    if removed.updated_at != still[0].since:  # (3) An answer has just been added.
+                    since, discard = await (self._document if of_document else self._conversation)(unit, tenant_id, due.id)
+                    if since != still[0].since:  # (3) Another version was just published, or an answer added.
                         return
                     await unit.audit.append(self._event(caller, resource, decision, still[0]))
                     await unit.commit()
-        except NotFound:  # Its owner was quicker.
+        except NotFound:  # Somebody else was quicker.
             return
-        if removed is not None:
+        if discard is not None:
             report.removed[still[0].rule.name] += 1
-            await self._keys.destroy(tenant_id, [removed.data_key_id])
+            await _tidy(discard)
         elif still:
             await self._denied(caller, resource, decision, due, report)
+
+    async def _document(self, unit: UnitOfWork, tenant_id: UUID, document_id: UUID) -> tuple[datetime, _Discard]:
+        """Since when what was removed was as it was, and what removes the rest of it from other stores."""
+        removed = await self._remove(unit, tenant_id, document_id)
+        return removed.published_at, partial(self._discard, removed)
+
+    async def _conversation(self, unit: UnitOfWork, tenant_id: UUID, conversation_id: UUID) -> tuple[datetime, _Discard]:
+        removed = await unit.conversations.delete(tenant_id, conversation_id)
+        return removed.updated_at, partial(self._keys.destroy, tenant_id, [removed.data_key_id])
 
     def _event(self, caller: Caller, resource: Resource, decision: Decision, due: Due) -> AuditEvent:
         return self._gate.event(
@@ -205,12 +195,20 @@ class RetentionRun:
         report.denied[due.rule.name] += 1
         await self._gate.record(caller, Action.RETENTION_RUN, resource, Outcome.DENIED, decision)
 
-    async def _tidy(self, removed: RemovedDocument) -> None:
-        """The document is gone and cannot be read; bytes that cannot be removed now are the sweep's."""
-        try:
-            await self._discard(removed)
-        except DependencyError as error:
-            _log.warning("leftovers of a document stay until the next sweep", error=error.slug)
+
+async def _resource(unit: UnitOfWork, tenant_id: UUID, due: Due) -> DocumentAttributes | OwnedResource:
+    if due.rule.kept is Kept.DOCUMENTS:
+        return (await unit.documents.get(tenant_id, due.id)).attributes
+    owner_id = (await unit.conversations.get(tenant_id, due.id)).principal_id
+    return OwnedResource("conversation", due.id, tenant_id, owner_id)
+
+
+async def _tidy(discard: _Discard) -> None:
+    """It is gone and cannot be read; keys and bytes that cannot be removed now are the sweep's."""
+    try:
+        await discard()
+    except DependencyError as error:
+        _log.warning("leftovers of what was removed stay until the next sweep", error=error.slug)
 
 
 def _held(counts: Mapping[str, DueCount]) -> dict[str, int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 import pytest
 from tests.unit.ingestion.cell import ACME, ADMIN, MEMBER
 from tests.unit.lifecycle.erasing import Erasing, forbidding
@@ -105,6 +108,25 @@ async def test_an_older_key_store_is_looked_through_from_its_beginning(made: Era
         await unit.commit()
     await made.ring.destroy(ACME.id, [item.data_key_id])
     assert await made.restored.reconcile() == 1
+
+
+async def test_another_process_may_be_quicker(made: Erasing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that starts at the same moment: what it has removed is not there any more, and that is no reason not to start."""
+    cell = made.cell
+    (item,) = (await cell.ingest(("a.txt", "one"))).items
+    talk = await made.talk(cell.member)
+    await made.ring.destroy(ACME.id, [item.data_key_id, talk.data_key_id, await made.key_of(MEMBER)])
+    for name in ("_document", "_conversation"):
+        remove = getattr(made.restored, name)
+
+        async def after_another(*which: UUID, remove: Any = remove) -> bool:
+            await remove(*which)
+            removed: bool = await remove(*which)
+            return removed
+
+        monkeypatch.setattr(made.restored, name, after_another)
+    assert await made.restored.reconcile() == 1  # the account
+    assert (await cell.documents(), await made.conversations(MEMBER)) == ([], set())
 
 
 async def test_a_policy_may_keep_even_that(made: Erasing) -> None:

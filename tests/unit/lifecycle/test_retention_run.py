@@ -31,7 +31,7 @@ from domicile.domain.values import Classification
 from domicile.ingestion.removal import remove_document
 from domicile.lifecycle.holds import LegalHolds
 from domicile.lifecycle.retention import RetentionBook, RuleSaid
-from domicile.lifecycle.retention_run import RetentionRun
+from domicile.lifecycle.retention_run import RetentionRun, keys_only
 from domicile.policy.bundle import PolicyBundle
 from domicile.policy.decision import DecisionPoint
 
@@ -86,6 +86,18 @@ async def test_what_was_kept_long_enough_goes(cell: IngestCell, book: RetentionB
         assert await unit.conversations.of_principal(ACME.id, ADMIN.id) == []
     assert await cell.keys_left(conversation.data_key_id) == set()
     assert (ACME.id, conversation.data_key_id) not in cell.keys.keys
+
+
+async def test_without_the_other_stores_the_keys_go(cell: IngestCell, book: RetentionBook) -> None:
+    """As by the operator's command: what is left of a document cannot be read from that moment, and the sweep removes it."""
+    (item,) = (await cell.ingest(("a.txt", "one"))).items
+    await book.write(cell.admin, MONTH)
+    cell.clock.advance(timedelta(days=30))
+    assert (await with_steps(cell, discard=keys_only(cell.keys)).run(ACME)).removed == {"documents": 1}
+    assert (ACME.id, item.data_key_id) not in cell.keys.keys
+    assert cell.blobs.blobs
+    await cell.sweep_everything()
+    assert (cell.blobs.blobs, cell.index.points) == ({}, {})
 
 
 async def test_a_tenant_without_rules_keeps_everything(cell: IngestCell, book: RetentionBook, retention: RetentionRun) -> None:
