@@ -216,6 +216,22 @@ def _zip64_elsewhere(content: bytes) -> bytes:
     return content[:-22] + record + locator + content[-22:]
 
 
+def _flagged(content: bytes, flag: int) -> bytes:
+    """Its first file is listed with a flag of archives that no reader here knows."""
+    made = bytearray(content)
+    made[made.index(b"PK\x01\x02") + 8] |= flag
+    return bytes(made)
+
+
+def _unreadable_name(content: bytes) -> bytes:
+    """Its first file has another name where it stands, in no encoding, than where it is listed."""
+    made = bytearray(content)
+    listed = made.index(b"PK\x01\x02")
+    made[listed + 9] |= 0x08  # Names are UTF-8.
+    made[30] = 0xFF
+    return bytes(made)
+
+
 WHOLE = Forgery().bytes()
 ATTACKS: dict[str, tuple[bytes, str]] = {
     "no archive": (b"quokka" * 1000, "no bundle, or was cut off"),
@@ -227,6 +243,9 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "a path of Windows": (repacked(WHOLE, _renamed("documents\\x")), "a name that no bundle has"),
     "a folder": (repacked(WHOLE, _renamed("documents/")), "a name that no bundle has"),
     "compressed": (repacked(WHOLE, _compressed), "compressed or encrypted"),
+    "patched": (_flagged(WHOLE, 0x20), "1 altered"),
+    "strongly encrypted": (_flagged(WHOLE, 0x40), "1 altered"),
+    "a name in no encoding": (_unreadable_name(WHOLE), "1 altered"),
     "overlapping": (_overlapping(WHOLE), "overlap"),
     "two ends": (_zip64_elsewhere(WHOLE), "no bundle, or was cut off"),
     "without manifest": (repacked(WHOLE, _without(MANIFEST)), "no manifest.json"),
@@ -295,6 +314,16 @@ async def test_marks_that_cannot_be_keep_all_out(cell: MemoryCell, marks: dict[s
     with pytest.raises(CallerError):
         await imported(cell, content, KEY.public)
     await untouched(cell)
+
+
+async def test_a_region_that_cannot_be_keeps_all_out(cell: MemoryCell) -> None:
+    """Where it comes from is not guessed; the failure is in the log."""
+    with pytest.raises(CallerError, match="not a region"):
+        await imported(cell, Forgery(manifest={"region": "everywhere"}).bytes(), KEY.public)
+    await untouched(cell)
+    log = await cell.audit_log.read(cell.people["ada"].tenant.id, limit=10)
+    failed = [each.event.outcome for each in log if each.event.action is Action.IMPORT_CREATE]
+    assert failed == [Outcome.FAILED]
 
 
 async def test_a_list_of_files_that_is_too_long_is_not_read(cell: MemoryCell, monkeypatch: pytest.MonkeyPatch) -> None:
