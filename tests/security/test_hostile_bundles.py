@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -226,9 +227,17 @@ def _flagged(content: bytes, flag: int) -> bytes:
 def _unreadable_name(content: bytes) -> bytes:
     """Its first file has another name where it stands, in no encoding, than where it is listed."""
     made = bytearray(content)
-    listed = made.index(b"PK\x01\x02")
-    made[listed + 9] |= 0x08  # Names are UTF-8.
+    made[7] |= 0x08  # Names are UTF-8.
     made[30] = 0xFF
+    return bytes(made)
+
+
+def _before_the_beginning(content: bytes) -> bytes:
+    """Everything is said to be further back than it is, but for the first file: that begins before the archive does."""
+    made = bytearray(content)
+    places = [each.start() + 42 for each in re.finditer(rb"PK\x01\x02", content)][1:]
+    for place in (*places, len(made) - 6):
+        struct.pack_into("<L", made, place, struct.unpack_from("<L", made, place)[0] + 1000)
     return bytes(made)
 
 
@@ -243,6 +252,7 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "a path of Windows": (repacked(WHOLE, _renamed("documents\\x")), "a name that no bundle has"),
     "a folder": (repacked(WHOLE, _renamed("documents/")), "a name that no bundle has"),
     "compressed": (repacked(WHOLE, _compressed), "compressed or encrypted"),
+    "before its beginning": (_before_the_beginning(WHOLE), "outside of it"),
     "patched": (_flagged(WHOLE, 0x20), "1 altered"),
     "strongly encrypted": (_flagged(WHOLE, 0x40), "1 altered"),
     "a name in no encoding": (_unreadable_name(WHOLE), "1 altered"),

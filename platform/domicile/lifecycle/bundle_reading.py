@@ -160,6 +160,8 @@ def _check_file(file: ZipInfo, before: dict[str, ZipInfo]) -> None:
         raise BundleInvalid(f"The bundle holds {file.filename} twice.")
     if file.orig_filename != file.filename or not (file.filename in (MANIFEST, SIGNATURE) or is_name(file.filename)):
         raise BundleInvalid("A file in the bundle has a name that no bundle has.")
+    if file.header_offset < 0:
+        raise BundleInvalid("A file in the bundle lies outside of it.")
     if file.flag_bits & _ENCRYPTED or file.compress_type != ZIP_STORED or file.compress_size != file.file_size:
         raise BundleInvalid("A file in the bundle is compressed or encrypted, and a cell stores them as they are.")
 
