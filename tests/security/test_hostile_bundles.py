@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -216,6 +217,30 @@ def _zip64_elsewhere(content: bytes) -> bytes:
     return content[:-22] + record + locator + content[-22:]
 
 
+def _flagged(content: bytes, flag: int) -> bytes:
+    """Its first file is listed with a flag of archives that no reader here knows."""
+    made = bytearray(content)
+    made[made.index(b"PK\x01\x02") + 8] |= flag
+    return bytes(made)
+
+
+def _unreadable_name(content: bytes) -> bytes:
+    """Its first file has another name where it stands, in no encoding, than where it is listed."""
+    made = bytearray(content)
+    made[7] |= 0x08  # Names are UTF-8.
+    made[30] = 0xFF
+    return bytes(made)
+
+
+def _before_the_beginning(content: bytes) -> bytes:
+    """Everything is said to be further back than it is, but for the first file: that begins before the archive does."""
+    made = bytearray(content)
+    places = [each.start() + 42 for each in re.finditer(rb"PK\x01\x02", content)][1:]
+    for place in (*places, len(made) - 6):
+        struct.pack_into("<L", made, place, struct.unpack_from("<L", made, place)[0] + 1000)
+    return bytes(made)
+
+
 WHOLE = Forgery().bytes()
 ATTACKS: dict[str, tuple[bytes, str]] = {
     "no archive": (b"quokka" * 1000, "no bundle, or was cut off"),
@@ -227,6 +252,10 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "a path of Windows": (repacked(WHOLE, _renamed("documents\\x")), "a name that no bundle has"),
     "a folder": (repacked(WHOLE, _renamed("documents/")), "a name that no bundle has"),
     "compressed": (repacked(WHOLE, _compressed), "compressed or encrypted"),
+    "before its beginning": (_before_the_beginning(WHOLE), "outside of it"),
+    "patched": (_flagged(WHOLE, 0x20), "1 altered"),
+    "strongly encrypted": (_flagged(WHOLE, 0x40), "1 altered"),
+    "a name in no encoding": (_unreadable_name(WHOLE), "1 altered"),
     "overlapping": (_overlapping(WHOLE), "overlap"),
     "two ends": (_zip64_elsewhere(WHOLE), "no bundle, or was cut off"),
     "without manifest": (repacked(WHOLE, _without(MANIFEST)), "no manifest.json"),
@@ -295,6 +324,16 @@ async def test_marks_that_cannot_be_keep_all_out(cell: MemoryCell, marks: dict[s
     with pytest.raises(CallerError):
         await imported(cell, content, KEY.public)
     await untouched(cell)
+
+
+async def test_a_region_that_cannot_be_keeps_all_out(cell: MemoryCell) -> None:
+    """Where it comes from is not guessed; the failure is in the log."""
+    with pytest.raises(CallerError, match="not a region"):
+        await imported(cell, Forgery(manifest={"region": "everywhere"}).bytes(), KEY.public)
+    await untouched(cell)
+    log = await cell.audit_log.read(cell.people["ada"].tenant.id, limit=10)
+    failed = [each.event.outcome for each in log if each.event.action is Action.IMPORT_CREATE]
+    assert failed == [Outcome.FAILED]
 
 
 async def test_a_list_of_files_that_is_too_long_is_not_read(cell: MemoryCell, monkeypatch: pytest.MonkeyPatch) -> None:

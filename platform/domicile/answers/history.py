@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +26,8 @@ from domicile.ports.repositories import Database, UnitOfWork
 TITLE_CHARS: Final = 80
 #: Two answers to one conversation that end at once want the same place; the later one takes the next.
 _TRIES: Final = 3
+#: An erasure that was noted so long before an answer began may not have been seen by it: it commits later, and clocks differ.
+ERASING: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,14 @@ class History:
         self._clock = clock
         self._region = region
 
+    async def made_from(self, tenant_id: UUID, documents: frozenset[UUID], began: datetime) -> About:
+        """Of what was made from those documents since it began. Read now: one may be gone by the time the words are kept."""
+        if not documents:
+            return NOTHING
+        async with self._database.reading() as unit:
+            subjects = await unit.subjects.of_documents(tenant_id, sorted(documents))
+        return About(documents, frozenset[bytes]().union(*subjects.values()), began - ERASING)
+
     async def begin(self, caller: Caller, question: str, about: About = NOTHING) -> Conversation:
         """A new conversation of the caller's, durable, named after its first question. Raises ``DocumentErased``."""
         tenant_id, now = caller.tenant.id, self._clock.now()
@@ -159,9 +169,12 @@ class History:
         return True
 
     async def restore(
-        self, conversation: Conversation, title: str, exchanges: Sequence[tuple[UUID, datetime, ExchangeBody]]
+        self, conversation: Conversation, title: str, exchanges: Sequence[tuple[UUID, datetime, ExchangeBody]], about: About
     ) -> bool:
-        """Add a whole conversation under a key of its own, in one transaction; False, and nothing, if it is there already."""
+        """Add a whole conversation under a key of its own, in one transaction; False, and nothing, if it is there already.
+
+        Raises ``DocumentErased``.
+        """
         tenant_id, id_ = conversation.tenant_id, conversation.id
         (key,) = await self._keys.create(tenant_id, [self._clock.new_id()])
         envelope = seal(key, self._context(tenant_id, id_, "", Part.CONVERSATION_TITLE), title.encode())
@@ -172,6 +185,7 @@ class History:
                     context = self._context(tenant_id, id_, str(ordinal), Part.EXCHANGE)
                     sealed = seal(key, context, msgspec.json.encode(body))
                     await unit.conversations.add_exchange(Exchange(exchange_id, id_, ordinal, sealed, at))
+                await _tag(unit, id_, about)
                 await unit.commit()
         except AlreadyExists:
             await self._keys.destroy(tenant_id, [key.id])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -51,7 +51,7 @@ class Talk:
 
     @property
     def documents(self) -> frozenset[UUID]:
-        return frozenset[UUID]().union(*(_drawn_from(each.body) or () for each in self.exchanges))
+        return _known_behind(self.exchanges)
 
 
 class PortableConversations:
@@ -92,16 +92,21 @@ class PortableConversations:
         """The login in a file; raises ``BundleInvalid`` for one that is no conversation."""
         return _read(body).owner
 
-    async def restore(self, tenant_id: UUID, owner_id: UUID, body: bytes, versions: Mapping[UUID, tuple[UUID, UUID]]) -> bool:
+    async def restore(
+        self, tenant_id: UUID, owner_id: UUID, body: bytes, versions: Mapping[UUID, tuple[UUID, UUID]], began: datetime
+    ) -> bool:
         """Make it a conversation of that person's here, sealed by this cell's keys; False if it is there already.
 
         Its id follows from the one that it had, so that it is known again. ``versions`` gives the document and version here for
-        a document's id there; citations of others point to nothing here.
+        a document's id there; citations of others point to nothing here. An erasure finds it by the documents here, like one
+        that was answered here. Raises ``DocumentErased`` if one of them was erased since the import ``began``.
         """
         record = _read(body)
         # Under the id that it had: the bundle came from this very tenant.
         if await self._history.has(tenant_id, record.id) or await self._history.has(tenant_id, _renamed(tenant_id, record.id)):
             return False
+        behind = _known_behind(record.exchanges)
+        documents = frozenset(versions[each][0] if each in versions else each for each in behind)
         exchanges = [(_renamed(tenant_id, each.id), each.created_at, _moved(each.body, versions)) for each in record.exchanges]
         return await self._history.restore(
             Conversation(
@@ -115,7 +120,12 @@ class PortableConversations:
             ),
             record.title,
             exchanges,
+            await self._history.made_from(tenant_id, documents, began),
         )
+
+
+def _known_behind(exchanges: Iterable[ExchangeView | ExchangeRecord]) -> frozenset[UUID]:
+    return frozenset[UUID]().union(*(_named(each.body) for each in exchanges))
 
 
 def _drawn_from(body: ExchangeBody) -> frozenset[UUID] | None:
@@ -124,7 +134,13 @@ def _drawn_from(body: ExchangeBody) -> frozenset[UUID] | None:
         return frozenset()
     if body.receipt is None:
         return None
-    return frozenset(each.id for each in body.receipt.statement.documents) | {each.document_id for each in body.citations}
+    return _named(body)
+
+
+def _named(body: ExchangeBody) -> frozenset[UUID]:
+    """The documents that an answer's receipt and citations name."""
+    stated = body.receipt.statement.documents if body.receipt else ()
+    return frozenset(each.id for each in stated) | {each.document_id for each in body.citations}
 
 
 def _record(exchange: ExchangeView, readable: Set[UUID], *, withheld: bool) -> ExchangeRecord:

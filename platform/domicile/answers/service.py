@@ -16,13 +16,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from domicile.access.gate import Gate
 from domicile.access.transfers import Registered, TransferRegister
 from domicile.answers.events import AnswerEvent, AnswerRequest, Citations, Delta, Done, Receipted, Sources
-from domicile.answers.history import About, CitedPassage, ExchangeBody, History
+from domicile.answers.history import NOTHING, About, CitedPassage, ExchangeBody, History
 from domicile.answers.ownership import owned_conversation
 from domicile.answers.receipts import Facts, Located, Receipt, Receipts
 from domicile.audit.events import Outcome
@@ -42,8 +42,6 @@ from domicile.retrieval.search import Found, Retriever, SearchQuery
 
 #: Earlier exchanges that a model is told of, the latest.
 MAX_TURNS = 6
-#: An erasure that was noted so long before an answer began may not have been seen by it: it commits later, and clocks differ.
-ERASING = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,8 @@ class Answers:
         """``Sources``, ``Delta`` …, ``Citations``, ``Receipted``, ``Done``. Closing the iterator stops the model.
 
         Raises as ``Retriever.find`` and ``require_endpoint`` do, ``NotFound`` for a conversation that is not the caller's,
-        ``AuditUnavailable``, and once it has begun ``ModelUnavailable``, ``ModelTimeout`` or ``ModelStreamBroken``.
+        ``AuditUnavailable``, ``DocumentErased``, and once it has begun ``ModelUnavailable``, ``ModelTimeout`` or
+        ``ModelStreamBroken``.
         """
         opened = await self._open(caller, request)
         transcript = _Transcript()
@@ -136,7 +135,7 @@ class Answers:
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
     async def _open(self, caller: Caller, request: AnswerRequest) -> _Opened:
-        since = self._clock.now() - ERASING
+        began = self._clock.now()
         conversation = await self._conversation(caller, request)
         query = SearchQuery(request.question, request.collections, request.limit)
         found = await self._retriever.find(caller, query, Action.ANSWER_CREATE)  # (1)
@@ -152,7 +151,7 @@ class Answers:
         try:
             passages = await self._retriever.release(caller, found)  # (4)
             turns = await self._turns(conversation)
-            about = await self._about(caller, passages, since) if request.remember else About()
+            about = await self._about(caller, passages, began) if request.remember else NOTHING
             if conversation is None and request.remember:
                 conversation = await self._history.begin(caller, request.question, about)
         except DomicileError as error:
@@ -160,14 +159,9 @@ class Answers:
             raise
         return _Opened(answer_id, audit_id, found, tuple(passages), about, turns, conversation, sorted(policies), transfer)
 
-    async def _about(self, caller: Caller, passages: Sequence[Passage], since: datetime) -> About:
-        """What the answer is made from. Read now: a document may be gone by the time the answer is kept."""
+    async def _about(self, caller: Caller, passages: Sequence[Passage], began: datetime) -> About:
         documents = frozenset(each.attributes.document_id for each in passages)
-        if not documents:
-            return About()
-        async with self._database.reading() as unit:
-            subjects = await unit.subjects.of_documents(caller.tenant.id, sorted(documents))
-        return About(documents, frozenset[bytes]().union(*subjects.values()), since)
+        return await self._history.made_from(caller.tenant.id, documents, began)
 
     async def _conversation(self, caller: Caller, request: AnswerRequest) -> Conversation | None:
         if request.conversation_id is None:

@@ -19,8 +19,6 @@ class _Limited(Protocol):
     def max_document_bytes(self) -> int: ...
     @property
     def max_documents_per_request(self) -> int: ...
-    @property
-    def max_bundle_bytes(self) -> int: ...
 
 
 def taking(intake: Intake) -> TakeDocuments:
@@ -36,7 +34,6 @@ def taking(intake: Intake) -> TakeDocuments:
 def import_limits(settings: _Limited) -> ImportLimits:
     """From the settings."""
     return ImportLimits(
-        bundle_bytes=settings.max_bundle_bytes,
         source_chars=SOURCE_LENGTH,
         document_bytes=settings.max_document_bytes,
         documents=settings.max_documents_per_request,

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from domicile.cli.declared import decides, decides_nothing
+from domicile.cli.documents import Url
 from domicile.cli.output import AsJson, print_json, print_table
 from domicile.domain.actions import Action
 from domicile.domain.errors import BundleInvalid, CallerError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What there is of a person or a tenant, as a signed bundle.", no_args_is_help=True)
 
-Url = Annotated[str | None, typer.Option(help="The service to use; without it, the one on this machine, or the cell itself.")]
 To = Annotated[Path, typer.Option("--to", "-o", help="The file to write; one that is there is never overwritten.")]
 _EXPORTED = (
     Action.EXPORT_CREATE,

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -39,6 +39,8 @@ _PIECE = 1 << 20
 _END, _END_64, _LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_BYTES, _LOCATOR_BYTES, _END_64_BYTES = 22, 20, 56
 _ENCRYPTED = 0x1
+#: What the archive's reader stumbles over in an archive that is not right.
+_FAULTS = (BadZipFile, EOFError, NotImplementedError, struct.error, ValueError, OverflowError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,6 @@ class Bundle:
     def __init__(self, archive: ZipFile, files: dict[str, ZipInfo], body: bytes) -> None:
         self._archive = archive
         self._files = files
-        self._body = body
         self.manifest: Manifest = manifests.decode(body)  # (4)
         self._entries = {each.path: each for each in self.manifest.entries}
         if len(self._entries) < len(self.manifest.entries):
@@ -88,6 +89,10 @@ class Bundle:
                 raise BundleInvalid("The manifest is too large to be one.")
             return cls(archive, files, archive.read(files[MANIFEST]))
 
+    def __contains__(self, path: str) -> bool:
+        """Whether the manifest lists it."""
+        return path in self._entries
+
     @property
     def paths(self) -> tuple[str, ...]:
         """What the manifest lists, in its order."""
@@ -98,13 +103,13 @@ class Bundle:
         with _any_fault():
             if self._files[SIGNATURE].file_size > _SIGNATURE_BYTES:
                 raise BundleInvalid("The signature is not written as one is.")
-            manifests.verify(self._body, self._archive.read(self._files[SIGNATURE]), key)  # (4)
+            manifests.verify(self.manifest, self._archive.read(self._files[SIGNATURE]), key)  # (4)
 
-    def differences(self, progress: Callable[[int], None] = lambda _: None) -> Differences:
-        """Reads every byte. ``progress`` is told how many more have been read. Raises ``BundleInvalid``."""
+    def differences(self) -> Differences:
+        """Reads every byte."""
         listed = self._entries.keys()
         there = self._files.keys() - {MANIFEST, SIGNATURE}
-        altered = [path for path in self._entries if path in there and not self._is_whole(path, progress)]
+        altered = [path for path in self._entries if path in there and not self._is_whole(path)]
         return Differences(
             tuple(path for path in self._entries if path not in there),
             tuple(path for path in self._files if path in there and path not in listed),
@@ -131,7 +136,7 @@ class Bundle:
             raise BundleInvalid(f"{path} in the bundle is not what its manifest says.")
         return content
 
-    def _is_whole(self, path: str, progress: Callable[[int], None]) -> bool:
+    def _is_whole(self, path: str) -> bool:
         entry, file = self._entries[path], self._files[path]
         if file.file_size != entry.size:
             return False
@@ -141,8 +146,7 @@ class Bundle:
                 while piece := opened.read(_PIECE):
                     size += len(piece)
                     digest.update(piece)
-                    progress(len(piece))
-        except (BadZipFile, EOFError):
+        except _FAULTS:
             return False
         return _fits(entry, size, digest.hexdigest())
 
@@ -156,6 +160,8 @@ def _check_file(file: ZipInfo, before: dict[str, ZipInfo]) -> None:
         raise BundleInvalid(f"The bundle holds {file.filename} twice.")
     if file.orig_filename != file.filename or not (file.filename in (MANIFEST, SIGNATURE) or is_name(file.filename)):
         raise BundleInvalid("A file in the bundle has a name that no bundle has.")
+    if file.header_offset < 0:
+        raise BundleInvalid("A file in the bundle lies outside of it.")
     if file.flag_bits & _ENCRYPTED or file.compress_type != ZIP_STORED or file.compress_size != file.file_size:
         raise BundleInvalid("A file in the bundle is compressed or encrypted, and a cell stores them as they are.")
 
@@ -192,5 +198,5 @@ def _any_fault() -> Iterator[None]:
     """Whatever the archive's reader stumbles over is the archive's fault."""
     try:
         yield
-    except (BadZipFile, EOFError, NotImplementedError, struct.error, ValueError, OverflowError, RuntimeError):
+    except _FAULTS:
         raise BundleInvalid("The file is no bundle, or was damaged.") from None

@@ -222,7 +222,7 @@ def written(record: msgspec.Struct) -> bytes:
 
 
 def read_document(body: bytes) -> DocumentRecord:
-    """Raises ``BundleInvalid``."""
+    """Raises ``BundleInvalid``, and ``CallerError`` for names and marks that there cannot be."""
     record = _read(body, DocumentRecord, "A document's description")
     _checked(record.collection, record.marks)
     Region(record.region)
@@ -230,7 +230,7 @@ def read_document(body: bytes) -> DocumentRecord:
 
 
 def read_tenant(body: bytes) -> TenantRecord:
-    """Raises ``BundleInvalid``."""
+    """Raises ``BundleInvalid``, and ``CallerError`` for names and marks that there cannot be."""
     record = _read(body, TenantRecord, "The tenant's description")
     for each in record.collections:
         _checked(each.slug, each.marks)

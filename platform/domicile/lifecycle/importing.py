@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -80,17 +81,21 @@ class RestoredConversations(Protocol):
         """The login of whose it is; raises ``BundleInvalid``."""
         ...
 
-    async def restore(self, tenant_id: UUID, owner_id: UUID, body: bytes, versions: Mapping[UUID, tuple[UUID, UUID]]) -> bool:
-        """Add it for that person; False if it is there already."""
+    async def restore(
+        self, tenant_id: UUID, owner_id: UUID, body: bytes, versions: Mapping[UUID, tuple[UUID, UUID]], began: datetime
+    ) -> bool:
+        """Add it for that person; False if it is there already.
+
+        Raises ``DocumentErased`` if a document that it draws from was erased since the import ``began``.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ImportLimits:
-    """``bundle_bytes`` bounds a bundle, ``document_bytes`` one original, ``source_chars`` the path that it is known by, and
-    ``documents`` what is taken in at once."""
+    """``document_bytes`` bounds one original, ``source_chars`` the path that it is known by, and ``documents`` what is taken in
+    at once."""
 
-    bundle_bytes: int
     source_chars: int
     document_bytes: int
     documents: int
@@ -155,6 +160,7 @@ class Imports:
         could put words into people's mouths. Raises ``BundleInvalid``, ``CallerError``, ``TransferDenied`` and
         ``DependencyError``.
         """
+        began = self._gate.now()
         decision = await self._require(caller)  # (1)
         if (key is None) is not unverified:
             raise CallerError(
@@ -165,10 +171,10 @@ class Imports:
         try:
             bundle = await asyncio.to_thread(Bundle.open, scratch.reader())
             read = await self._checked(caller, bundle, key)  # (2)
+            source = Region(bundle.manifest.region)
         except CallerError as error:
             await self._gate.record(caller, Action.IMPORT_CREATE, tenant, Outcome.FAILED, decision, reason=error.slug)
             raise
-        source = Region(bundle.manifest.region)
         if source != self._gate.cell_region:
             flow = Flow(source, self._gate.cell_region, DataKind.CONTENT, len(read.documents), Unit.DOCUMENTS, "bundle")
             await self._transfers.require(caller, flow, Action.IMPORT_CREATE, tenant)  # (3)
@@ -179,7 +185,7 @@ class Imports:
             ("signed-by", bundle.manifest.key_id if key else ""),
         )
         await self._gate.record(caller, Action.IMPORT_CREATE, tenant, Outcome.PERMITTED, decision, detail=detail)  # (4)
-        return await self._taken(caller, bundle, read, source)
+        return await self._taken(caller, bundle, read, source, began)
 
     async def _require(self, caller: Caller) -> Decision:
         return await self._gate.require(caller, Action.IMPORT_CREATE, TenantResource(caller.tenant.id))
@@ -209,17 +215,16 @@ class Imports:
         """Raises ``CallerError`` that names every group and login which documents need and which is not here."""
         marks = [*(each.marks for each in read.documents), *(each.marks for each in read.tenant.collections)]
         async with self._database.reading() as unit:
-            groups = {each.slug for each in await unit.principals.groups(caller.tenant.id)}
-            logins = (await names_of(unit, self._profiles, caller.tenant.id)).logins.values()
-        absent_groups = sorted({slug for each in marks for slug in each.groups} - groups)
-        absent_people = sorted({each.owner for each in marks if each.owner}.difference(logins))
+            names = await names_of(unit, self._profiles, caller.tenant.id)
+        absent_groups = sorted({slug for each in marks for slug in each.groups}.difference(names.groups.values()))
+        absent_people = sorted({each.owner for each in marks if each.owner}.difference(names.logins.values()))
         if absent_groups or absent_people:
             raise CallerError(
                 f"What the documents name is not in this tenant: {_listed('group', absent_groups, 'login', absent_people)}.",
                 hint="Have the operator add them ('domicile group create', 'domicile user create'), and import again.",
             )
 
-    async def _taken(self, caller: Caller, bundle: Bundle, read: _Read, source: Region) -> Imported:
+    async def _taken(self, caller: Caller, bundle: Bundle, read: _Read, source: Region, began: datetime) -> Imported:
         collections, made = await self._collections(caller, read)
         batches = list(_batches(read.documents, bundle, self.limits))
         jobs = []
@@ -229,7 +234,7 @@ class Imports:
                 await self._bring.documents(caller, collections[batch[0].collection], files, batch[0].marks.marking())
             )  # (5)
         versions = await self._versions(caller, batches, jobs)
-        added, known, ownerless = await self._conversations_of(caller, bundle, read, versions)
+        added, known, ownerless = await self._conversations_of(caller, bundle, read, versions, began)
         return Imported(
             source=source,
             documents=len(read.documents),
@@ -272,7 +277,7 @@ class Imports:
         return found
 
     async def _conversations_of(
-        self, caller: Caller, bundle: Bundle, read: _Read, versions: Mapping[UUID, tuple[UUID, UUID]]
+        self, caller: Caller, bundle: Bundle, read: _Read, versions: Mapping[UUID, tuple[UUID, UUID]], began: datetime
     ) -> tuple[int, int, tuple[UUID, ...]]:
         async with self._database.reading() as unit:
             names = await names_of(unit, self._profiles, caller.tenant.id)
@@ -283,7 +288,7 @@ class Imports:
             owner = people.get(self._conversations.owner(body))
             if owner is None:
                 ownerless.append(UUID(path.removeprefix("conversations/").removesuffix(".json")))
-            elif await self._conversations.restore(caller.tenant.id, owner, body, versions):
+            elif await self._conversations.restore(caller.tenant.id, owner, body, versions, began):
                 added += 1
             else:
                 known += 1
@@ -299,7 +304,7 @@ def _described(bundle: Bundle, limits: ImportLimits) -> _Read:
             continue
         record = read_document(bundle.read(path))
         described, original, _ = document_paths(record.id)
-        if described != path or original not in bundle.paths:
+        if described != path or original not in bundle:
             raise BundleInvalid("A document in the bundle is not the one that its description is about.")
         if bundle.size(original) > limits.document_bytes:
             raise CallerError(

@@ -103,15 +103,14 @@ def signature(body: bytes, key: SigningKey) -> bytes:
     return base64.b64encode(key.sign(PREFIX + body)) + b"\n"
 
 
-def verify(body: bytes, signed: bytes, key: VerifyKey) -> None:
-    """Raises ``BundleInvalid`` unless the key signed exactly these bytes."""
-    named = decode(body).key_id
-    if named != key.id:
+def verify(manifest: Manifest, signed: bytes, key: VerifyKey) -> None:
+    """Raises ``BundleInvalid`` unless the key signed exactly this manifest."""
+    if manifest.key_id != key.id:
         raise BundleInvalid(
-            f"The bundle was signed with key {named[:16]}…, not with the key that was given, {key.id[:16]}….",
+            f"The bundle was signed with key {manifest.key_id[:16]}…, not with the key that was given, {key.id[:16]}….",
             hint="Give the key of the cell that made it: 'domicile receipt key' or /v1/receipts/key there.",
         )
-    if not key.verifies(_signature_bytes(signed), PREFIX + body):
+    if not key.verifies(_signature_bytes(signed), PREFIX + encode(manifest)):
         raise BundleInvalid("The signature does not fit: the manifest was altered after it was signed.", hint=_WHOLE)
 
 

@@ -22,12 +22,12 @@ _FIELD_BYTES = 1024
 _PIECE = 1 << 20
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class BundleForm:
     """What came beside the bundle."""
 
-    source_key: VerifyKey | None = None
-    unverified: bool = False
+    source_key: VerifyKey | None
+    unverified: bool
 
 
 async def read_bundle(request: Request[Any, Any, Any], scratch: Scratch, most_bytes: int) -> BundleForm:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from tests.fakes import people
+from tests.fakes.clock import FixedClock
 from tests.fakes.generator import ScriptedGenerator
 from tests.fakes.people import uid
-from tests.fakes.reading import ACME, BEN, MIA, ReadingCell, as_caller
+from tests.fakes.reading import ACME, BEN, HANDBOOK, MIA, ReadingCell, as_caller
 
 from domicile.answers.events import AnswerRequest, Sources
 from domicile.answers.portable import PortableConversations
 from domicile.domain.conversations import Conversation
-from domicile.domain.errors import BundleInvalid
+from domicile.domain.erasures import ErasedObject, Erasure, ErasureKind, ErasureState, ObjectKind
+from domicile.domain.errors import BundleInvalid, DocumentErased
 
 SECRET = "marzipan"
+BEGAN = FixedClock().now()
 
 
 @pytest.fixture
@@ -73,11 +78,11 @@ async def test_a_restored_conversation_is_sealed_anew_and_known_again(told: Read
     opened = await portable.open(made)
     own, _ = portable.pack(opened, "ben", opened.documents, own=False)
     assert portable.owner(own) == "ben"
-    assert not await portable.restore(ACME.id, BEN.id, own, {})  # It is here already, under the id that it has.
+    assert not await portable.restore(ACME.id, BEN.id, own, {}, BEGAN)  # It is here already, under the id that it has.
     body = own.replace(str(made.id).encode(), str(uuid4()).encode())  # As if it were another cell's.
     here = {document: (uid("here"), uid("version")) for document in opened.documents}
-    assert await portable.restore(ACME.id, BEN.id, body, here)
-    assert not await portable.restore(ACME.id, BEN.id, body, here)
+    assert await portable.restore(ACME.id, BEN.id, body, here, BEGAN)
+    assert not await portable.restore(ACME.id, BEN.id, body, here, BEGAN)
     async with told.database.reading() as unit:
         (restored,) = await unit.conversations.of_principal(ACME.id, BEN.id)
         assert {each.id for each in await unit.conversations.of_principal(ACME.id, MIA.id)} == {made.id}
@@ -88,6 +93,51 @@ async def test_a_restored_conversation_is_sealed_anew_and_known_again(told: Read
     assert {(each.document_id, each.version_id) for each in again.exchanges[0].body.citations} == {
         (uid("here"), uid("version"))
     }
+
+
+async def _erased(cell: ReadingCell, document: UUID, at: datetime) -> None:
+    """As an erasure notes it, while the document's row goes."""
+    erasure = Erasure(
+        id=uuid4(),
+        tenant_id=ACME.id,
+        kind=ErasureKind.DOCUMENT,
+        target=document,
+        subject=None,
+        account=None,
+        reason="request-7",
+        state=ErasureState.RUNNING,
+        requested_by=BEN.id,
+        requested_at=at,
+    )
+    async with cell.database.writing() as unit:
+        await unit.erasures.add(erasure)
+        await unit.erasures.note(erasure.id, [ErasedObject(ObjectKind.VERSION, uuid4(), document)], at)
+        await unit.commit()
+
+
+async def test_an_erasure_finds_a_restored_conversation_or_keeps_it_out(told: ReadingCell) -> None:
+    """By the documents here that its answers draw from, and by whom these are about; none is kept of what is just erased."""
+    portable = PortableConversations(told.history)
+    made = await talk(told, f"How is {SECRET} recorded?")
+    opened = await portable.open(made)
+    own, _ = portable.pack(opened, "mia", opened.documents, own=False)
+    body = own.replace(str(made.id).encode(), str(uuid4()).encode())  # As if it were another cell's.
+    await told.publish("here", "All of it is recorded here.")
+    here = people.document("here", ACME, in_collection=HANDBOOK).document_id
+    versions = {document: (here, uid("version")) for document in opened.documents}
+    async with told.database.writing() as unit:
+        await unit.subjects.set_of_document(here, {b"a" * 32})
+        await unit.commit()
+    await _erased(told, here, BEGAN)
+    with pytest.raises(DocumentErased):
+        await portable.restore(ACME.id, BEN.id, body, versions, BEGAN)
+    async with told.database.reading() as unit:
+        assert await unit.conversations.of_principal(ACME.id, BEN.id) == []
+    assert await portable.restore(ACME.id, BEN.id, body, versions, BEGAN + timedelta(minutes=1))
+    async with told.database.reading() as unit:
+        (restored,) = await unit.conversations.of_principal(ACME.id, BEN.id)
+        assert await unit.erasing.conversations_of(ACME.id, [here], None) == [restored.id]
+        assert await unit.subjects.conversations_of(ACME.id, b"a" * 32) == [restored.id]
 
 
 @pytest.mark.parametrize(
@@ -104,4 +154,4 @@ async def test_what_is_no_conversation_is_refused(told: ReadingCell, change: dic
     with pytest.raises(BundleInvalid):
         portable.owner(altered)
     with pytest.raises(BundleInvalid):
-        await portable.restore(uuid4(), BEN.id, b"[]", {})
+        await portable.restore(uuid4(), BEN.id, b"[]", {}, BEGAN)

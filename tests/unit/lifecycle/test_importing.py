@@ -18,10 +18,12 @@ from domicile.answers.events import AnswerRequest
 from domicile.audit.events import Outcome
 from domicile.crypto.signatures import SigningKey, VerifyKey
 from domicile.domain.actions import Action
+from domicile.domain.erasures import ErasureKind, ErasureState
 from domicile.domain.errors import BundleInvalid, CallerError, Forbidden, TransferDenied
 from domicile.domain.transfers import TransferFilter
 from domicile.domain.values import Classification, Region, Role
 from domicile.lifecycle.bundle_reading import Bundle
+from domicile.lifecycle.erasures import Wanted
 from domicile.lifecycle.importing import Imported
 from domicile.retrieval.candidates import SearchQuery
 
@@ -198,6 +200,20 @@ async def test_conversations_are_their_owners_and_cite_the_documents_that_are_he
     assert {each.version_id for each in restored.exchanges[0].body.citations} == {view.version_id}
     continued = AnswerRequest("And when ill?", conversation_id=listed.id)
     assert [event async for event in target.answers.answer(await target.caller("mia"), continued)]
+
+
+async def test_with_a_document_goes_what_was_imported_of_it(source: MemoryCell, target: MemoryCell) -> None:
+    """An erasure here finds the conversations that came along, though they were answered elsewhere."""
+    await asked(source, "mia", "How many days of leave?")
+    await imported(target, await exported(source))
+    ada, mia = await target.caller("ada"), await target.caller("mia")
+    (talk,) = await target.conversations.list(mia)
+    restored = await target.conversations.get(mia, talk.id)
+    (document,) = {each.document_id for each in restored.exchanges[0].body.citations}
+    erasure = await target.erasures.request(ada, Wanted(ErasureKind.DOCUMENT, str(document), "request-7"))
+    await target.erasure_run.run_due()
+    assert (await target.erasures.get(ada, erasure.id)).state is ErasureState.DONE
+    assert await target.conversations.list(mia) == []
 
 
 async def test_without_a_legal_basis_nothing_comes_in(source: MemoryCell, tmp_path: Path) -> None:

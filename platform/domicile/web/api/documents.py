@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Request, Response, delete, get, post
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 
@@ -18,6 +17,7 @@ from domicile.domain.documents import DocumentTitle
 from domicile.domain.marks import Marking, Validity, label_set, truth
 from domicile.domain.subjects import identifiers
 from domicile.domain.values import Classification
+from domicile.web.api import forms
 from domicile.web.api.collections import IdempotencyKey
 from domicile.web.api.responses import problems
 from domicile.web.declared import decides
@@ -34,49 +34,19 @@ _FIELDS = frozenset(
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,62}/[a-z0-9][a-z0-9.+-]{0,126}")
 
 
-def _texts(description: str) -> Schema:
-    return Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING), description=description)
-
-
-def _text(description: str) -> Schema:
-    return Schema(type=OpenAPIType.STRING, description=description)
-
-
-@dataclass
-class _UploadOperation(Operation):
-    """The form is read piece by piece and not by the framework, so that it is described here."""
-
-    request_body: RequestBody | None = field(
-        default_factory=lambda: RequestBody(
-            required=True,
-            content={
-                "multipart/form-data": OpenAPIMediaType(
-                    schema=Schema(
-                        type=OpenAPIType.OBJECT,
-                        required=["file"],
-                        properties={
-                            "file": Schema(
-                                type=OpenAPIType.ARRAY,
-                                min_items=1,
-                                items=Schema(type=OpenAPIType.STRING, content_media_type="application/octet-stream"),
-                                description="One or more documents",
-                            ),
-                            "source": _texts("Where each file came from, in the same order; citations name it"),
-                            "classification": Schema(type=OpenAPIType.STRING, enum=[each.label for each in Classification]),
-                            "groups": _texts("Groups that may read them; everyone of the tenant if none is given"),
-                            "owner": Schema(type=OpenAPIType.STRING, description="A login; who sends them if not given"),
-                            "labels": _texts("Short names that policies can refer to"),
-                            "personal_data": Schema(type=OpenAPIType.BOOLEAN, description="Whether they hold personal data"),
-                            "valid_from": _text("The first day, or a time with a zone (ISO 8601)"),
-                            "valid_until": _text("The last day, or the time at which they stop to be valid"),
-                            "subject": _texts("Whom they are about, by identifiers of your own; only digests are kept"),
-                            "region": Schema(type=OpenAPIType.STRING, description="Must be the cell's own, if given"),
-                        },
-                    )
-                )
-            },
-        )
-    )
+_UploadOperation = forms.operation(
+    file=Schema(type=OpenAPIType.ARRAY, min_items=1, items=forms.content(), description="One or more documents"),
+    source=forms.texts("Where each file came from, in the same order; citations name it"),
+    classification=Schema(type=OpenAPIType.STRING, enum=[each.label for each in Classification]),
+    groups=forms.texts("Groups that may read them; everyone of the tenant if none is given"),
+    owner=forms.text("A login; who sends them if not given"),
+    labels=forms.texts("Short names that policies can refer to"),
+    personal_data=forms.yes_or_no("Whether they hold personal data"),
+    valid_from=forms.text("The first day, or a time with a zone (ISO 8601)"),
+    valid_until=forms.text("The last day, or the time at which they stop to be valid"),
+    subject=forms.texts("Whom they are about, by identifiers of your own; only digests are kept"),
+    region=forms.text("Must be the cell's own, if given"),
+)
 
 
 @get(

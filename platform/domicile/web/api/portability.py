@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import JSONBody
 from litestar.response import Stream
 from msgspec import Meta
@@ -21,6 +18,7 @@ from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError
 from domicile.domain.principals import Caller
 from domicile.lifecycle.importing import Imported
+from domicile.web.api import forms
 from domicile.web.api.responses import problems
 from domicile.web.bundles import read_bundle
 from domicile.web.cell import ServedCell
@@ -55,38 +53,11 @@ class ImportedOut(msgspec.Struct):
     withheld_at_source: Annotated[int, Meta(description="What the bundle's manifest says was left out of it")]
 
 
-@dataclass
-class _ImportOperation(Operation):
-    """The form is read piece by piece and not by the framework, so that it is described here."""
-
-    request_body: RequestBody | None = field(
-        default_factory=lambda: RequestBody(
-            required=True,
-            content={
-                "multipart/form-data": OpenAPIMediaType(
-                    schema=Schema(
-                        type=OpenAPIType.OBJECT,
-                        required=["file"],
-                        properties={
-                            "file": Schema(
-                                type=OpenAPIType.STRING,
-                                content_media_type="application/octet-stream",
-                                description="A tenant's bundle",
-                            ),
-                            "source_key": Schema(
-                                type=OpenAPIType.STRING,
-                                description="Public key of the cell that made it, in base64; required unless 'unverified'",
-                            ),
-                            "unverified": Schema(
-                                type=OpenAPIType.BOOLEAN,
-                                description="That nobody's signature vouches for it; no conversations are taken then",
-                            ),
-                        },
-                    )
-                )
-            },
-        )
-    )
+_ImportOperation = forms.operation(
+    file=forms.content("A tenant's bundle"),
+    source_key=forms.text("Public key of the cell that made it, in base64; required unless 'unverified'"),
+    unverified=forms.yes_or_no("That nobody's signature vouches for it; no conversations are taken then"),
+)
 
 
 @post(
