@@ -132,8 +132,8 @@ async def open_cell(settings: Settings, *, command: str, url: str = "", run_jobs
         in_background(stack, base.refresh.keep_refreshed())
         pipeline, queue = await _job_runner(settings, base, stack, run_jobs=run_jobs)
         cell = await _assembled(settings, base, queue, known_places, stack)
+        await restored(base.stores, base.key_store, base.gate, base.clock).reconcile()
         if run_jobs:
-            await restored(base.stores, base.key_store, base.gate, base.clock).reconcile()
             await cell.intake.resume()
             erasures = erasure_run(settings, base.stores, base.key_store, base.gate, base.clock)
             in_background(stack, erasures.keep_running())

@@ -6,7 +6,6 @@ Where a service has the cell it carries the erasure out, and the command follows
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 import typer
 
 from domicile.cli.declared import decides, decides_nothing
+from domicile.cli.given import content_of, person, public_key
 from domicile.cli.output import AsJson, print_json, print_table
 from domicile.domain.actions import Action
 from domicile.domain.erasures import Erasure, ErasureKind, ErasureState, Stage
@@ -77,8 +77,7 @@ def subject(
     """Erase the documents and conversations about somebody, and their own account if it is named."""
     from domicile.lifecycle.erasures import Wanted
 
-    person = sys.stdin.readline().strip() if subject == "-" else subject
-    wanted = Wanted(ErasureKind.SUBJECT, person, reason, user)
+    wanted = Wanted(ErasureKind.SUBJECT, person(subject), reason, user)
     _erase(tenant, wanted, "everything about that person", dry_run=dry_run, yes=yes, as_json=as_json)
 
 
@@ -167,11 +166,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check that a cell signed exactly these receipts, and print what they say. Exit status 1 if it did not."""
-    from domicile.answers.receipts import PublishedKey
     from domicile.crypto.erasure_receipt import verify as verified
 
-    given = PublishedKey.parse(_content(key).decode("utf-8", "replace") if Path(key).is_file() else key)
-    statements = verified(_content(file), given.verify_key, cell=given.cell, region=given.cell_region)
+    given = public_key(key)
+    statements = verified(content_of(file), given.verify_key, cell=given.cell, region=given.cell_region)
     if as_json:
         print_json(statements)
         return
@@ -193,7 +191,10 @@ def _erase(slug: str, wanted: Wanted, what: str, *, dry_run: bool, yes: bool, as
 
     if dry_run or not yes:
         seen = asyncio.run(look())
-        _print_preview(seen, as_json=as_json and dry_run)
+        if dry_run and as_json:
+            print_json(seen)
+        else:
+            _print_preview(seen, to_errors=as_json)
         if dry_run:
             return
         typer.confirm(f"Erase {what} for good?", abort=True, err=True)
@@ -270,16 +271,13 @@ def _print_receipts(erasure: Erasure) -> None:
     typer.echo(f"The signed receipts: domicile erase status {erasure.id} --json")
 
 
-def _print_preview(seen: ErasurePreview, *, as_json: bool) -> None:
-    if as_json:
-        print_json(seen)
-        return
+def _print_preview(seen: ErasurePreview, *, to_errors: bool) -> None:
     rows = [
         ("documents", seen.documents, seen.held_documents),
         ("conversations", seen.conversations, seen.held_conversations),
         ("accounts", seen.accounts, seen.held_accounts),
     ]
-    print_table(("what", "found", "held"), rows)
+    print_table(("what", "found", "held"), rows, to_errors=to_errors)
 
 
 def _told(erasure: Erasure) -> dict[str, Any]:
@@ -294,10 +292,3 @@ def _row(each: Erasure) -> tuple[object, ...]:
     finished = f"{each.finished_at:%Y-%m-%d %H:%M:%S}" if each.finished_at else ""
     asked = f"{each.requested_at:%Y-%m-%d %H:%M:%S}"
     return each.id, each.kind, each.target, each.state, _STAGES[each.stage], each.waiting, asked, finished
-
-
-def _content(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise CallerError(f"{file} cannot be read: {error.strerror}.", hint="Name the file that they were saved in.") from None

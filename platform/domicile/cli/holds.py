@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from domicile.cli.declared import decides
+from domicile.cli.given import person
 from domicile.cli.output import AsJson, print_json, print_table
 from domicile.domain.actions import Action
 from domicile.domain.errors import CallerError
@@ -35,7 +36,7 @@ def add(
     *,
     document: Annotated[UUID | None, typer.Option(help="Id of the document to keep.")] = None,
     collection: Annotated[str | None, typer.Option(help="Keep every document of this collection.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Keep all that is about this person, by your own identifier.")] = None,
+    subject: Annotated[str | None, typer.Option(help="Keep all about this person, by your identifier; - to read it.")] = None,
     everything: Annotated[bool, typer.Option("--everything", help="Keep all documents and conversations.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +44,7 @@ def add(
     given = [
         (HoldKind.DOCUMENT, str(document) if document else None),
         (HoldKind.COLLECTION, collection),
-        (HoldKind.SUBJECT, subject),
+        (HoldKind.SUBJECT, None if subject is None else person(subject)),
         (HoldKind.TENANT, "" if everything else None),
     ]
     named = [(kind, target) for kind, target in given if target is not None]

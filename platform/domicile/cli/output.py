@@ -20,15 +20,18 @@ def print_json(value: object) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table as wide as its cells are: a terminal wraps what is too long for it, and a program gets every cell whole."""
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, to_errors: bool = False) -> None:
+    """A table as wide as its cells are: a terminal wraps what is too long for it, and a program gets every cell whole.
+
+    On standard error where standard output has something else for a program to read.
+    """
     from rich.console import Console
     from rich.table import Table
 
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False, markup=False, soft_wrap=True, width=_WIDEST).print(table)
+    Console(highlight=False, markup=False, soft_wrap=True, width=_WIDEST, stderr=to_errors).print(table)
 
 
 def fail(sentence: str, advice: str) -> int:

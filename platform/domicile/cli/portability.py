@@ -13,6 +13,7 @@ import typer
 
 from domicile.cli.declared import decides, decides_nothing
 from domicile.cli.documents import Url
+from domicile.cli.given import person, public_key
 from domicile.cli.output import AsJson, print_json, print_table
 from domicile.domain.actions import Action
 from domicile.domain.errors import BundleInvalid, CallerError
@@ -54,7 +55,7 @@ def export_tenant(to: To, url: Url = None, as_json: AsJson = False) -> None:
 @decides(*_EXPORTED)
 def export_subject(
     to: To,
-    identifier: Annotated[str | None, typer.Argument(help="The data subject's, as documents are tagged with it.")] = None,
+    identifier: Annotated[str | None, typer.Argument(help="The data subject's, as tagged; - to read it.")] = None,
     user: Annotated[str | None, typer.Option("--user", help="Login of the person whose account it is.")] = None,
     me: Annotated[bool, typer.Option("--me", help="What is the API key's holder's own.")] = False,
     url: Url = None,
@@ -63,7 +64,7 @@ def export_subject(
     """Export what there is about a person: documents, conversations, the account, and who accessed them when."""
     if [me, bool(user), bool(identifier)].count(True) != 1:
         raise CallerError("It is not clear who is meant.", hint="Give an identifier, --user LOGIN, or --me.")
-    who = {"user": user} if user else {"identifier": identifier}
+    who = {"user": user} if user else {"identifier": person(identifier or "")}
     _export({"kind": "own"} if me else {"kind": "subject", **who}, to, url, as_json=as_json)
 
 
@@ -195,8 +196,6 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _key(given: str | None, *, unverified: bool) -> VerifyKey | None:
-    from domicile.answers.receipts import PublishedKey
-
     if given is None:
         if not unverified:
             raise CallerError(
@@ -206,8 +205,7 @@ def _key(given: str | None, *, unverified: bool) -> VerifyKey | None:
         return None
     if unverified:
         raise CallerError("A key is given, and that none is to be used.", hint="Leave one of the two out.")
-    text = Path(given).read_text("utf-8", "replace") if Path(given).is_file() else given
-    return PublishedKey.parse(text).verify_key
+    return public_key(given).verify_key
 
 
 def _describe(manifest: Manifest, *, signed: bool) -> None:

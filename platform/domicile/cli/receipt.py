@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domicile.cli.declared import decides_nothing
+from domicile.cli.given import content_of, public_key
 from domicile.cli.output import AsJson, print_json, print_table
-from domicile.domain.errors import CallerError
 
 if TYPE_CHECKING:
     from domicile.answers.receipts import Statement
@@ -30,11 +28,9 @@ def _group() -> None:
 @decides_nothing("It reads a file and the key that it is given, and no cell.")
 def verify(file: File, key: Key, as_json: AsJson = False) -> None:
     """Check that a cell signed exactly this statement, and print what it says. Exit status 1 if it did not."""
-    from domicile.answers.receipts import PublishedKey
     from domicile.answers.receipts import verify as verified
 
-    given = _content(key).decode("utf-8", "replace") if Path(key).is_file() else key
-    statement = verified(_content(file), PublishedKey.parse(given))
+    statement = verified(content_of(file), public_key(key))
     if as_json:
         print_json(statement)
         return
@@ -64,10 +60,3 @@ def _rows(statement: Statement) -> list[tuple[str, object]]:
         *(("transfer", f"{each.id}: {each.basis} ({each.reference})") for each in statement.transfers),
         *(("document", f"{each.id} in {each.region}") for each in statement.documents),
     ]
-
-
-def _content(file: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise CallerError(f"{file} cannot be read: {error.strerror}.", hint="Name the file that it was saved in.") from None

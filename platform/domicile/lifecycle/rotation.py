@@ -76,6 +76,7 @@ class Rotation:
     async def renew(self, caller: Caller) -> int:
         """Have the tenant's key wrapped by the newest root key of its provider; gives how many versions were not."""
         decision = await self._decided(caller, Action.KEY_ROTATE)
+        await self._record(caller, Action.KEY_ROTATE, decision, ("begin", "renewal"))  # (1)
         renewed = await self._keys.renew(caller.tenant.id)
         await self._record(caller, Action.KEY_ROTATE, decision, ("renewed", renewed))
         return renewed
@@ -95,15 +96,17 @@ class Rotation:
         The cell's own concern, and the operator's: it is recorded for every tenant to see.
         """
         self._known(provider)
-        event = self._gate.cell_event(
-            Action.KEY_ROTATE, f"provider:{provider}", Outcome.PERMITTED, bundle_digest=self._gate.platform_digest
-        )
-        await self._gate.append(event)  # (1)
+        await self._append_cell_event(f"provider:{provider}")  # (1)
         await self._keys.rotate_root(provider)
 
     async def renew_cell(self) -> int:
-        """As ``renew``, for the cell's own keys."""
+        """As ``renew``, for the cell's own keys; recorded for every tenant to see, as they are every tenant's."""
+        await self._append_cell_event("keys:cell")  # (1)
         return await self._keys.renew(CELL)
+
+    async def _append_cell_event(self, resource: str) -> None:
+        event = self._gate.cell_event(Action.KEY_ROTATE, resource, Outcome.PERMITTED, bundle_digest=self._gate.platform_digest)
+        await self._gate.append(event)
 
     async def _check_provider(self, caller: Caller, name: str) -> None:
         self._known(name)

@@ -28,6 +28,11 @@ def test_a_hold_is_placed_listed_and_released() -> None:
     """In one tenant, with an entry of its audit log for each; the subject is named nowhere."""
     added = RUN.invoke(app, ["hold", "add", "-t", "acme", "--reference", "matter-1", "--subject", "p-4711", "--json"])
     assert added.exit_code == 0, added.output
+    # An identifier of standard input is in no list of processes.
+    read = RUN.invoke(app, ["hold", "add", "-t", "globex", "--reference", "matter-2", "--subject", "-"], input="p-4711\n")
+    assert read.exit_code == 0, read.output
+    (other,) = json.loads(RUN.invoke(app, ["hold", "list", "-t", "globex", "--json"]).stdout)
+    assert RUN.invoke(app, ["hold", "release", other["id"], "-t", "globex"]).exit_code == 0
     hold = json.loads(added.stdout)
     assert (hold["kind"], hold["target"], "subject" in hold) == ("subject", None, False)
     listed = RUN.invoke(app, ["hold", "list", "-t", "acme"]).stdout

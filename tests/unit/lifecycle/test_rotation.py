@@ -132,7 +132,10 @@ async def test_a_root_rotation_is_the_cells_own_event(scene: Scene) -> None:
     await scene.rotation.rotate_root()
     assert (scene.log.events[-1].tenant_id, scene.log.events[-1].resource) == (None, "provider:root")
     assert await scene.rotation.renew_cell() == 0
+    assert (scene.log.events[-1].tenant_id, scene.log.events[-1].resource) == (None, "keys:cell")
     assert [await scene.rotation.renew(ADMIN) for _ in range(2)] == [1, 0]
+    renewals = [each.detail[0] for each in scene.log.events if each.tenant_id == ACME.id]
+    assert renewals == [("begin", "renewal"), ("renewed", 1), ("begin", "renewal"), ("renewed", 0)]
     with pytest.raises(CallerError):
         await scene.rotation.rotate_root("nobodys")
 

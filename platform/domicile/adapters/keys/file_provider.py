@@ -10,7 +10,6 @@ import asyncio
 import base64
 import binascii
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -87,16 +86,7 @@ class FileKeyProvider:
         return key_id_of(wrapped) == (await self._now()).newest.id
 
     async def rotate(self) -> None:
-        await asyncio.to_thread(self._change, _with_new_version)
-
-    async def retire(self, wrapped: Iterable[bytes]) -> int:
-        """Destroy, for good, every version but the newest and those that one of these was wrapped with; how many that were."""
-        needed = {key_id_of(each) for each in wrapped}
-
-        def without_old(versions: Versions) -> Versions:
-            return (*(each for each in versions[:-1] if each.id in needed), versions[-1])
-
-        return await asyncio.to_thread(self._change, without_old)
+        await asyncio.to_thread(self._rotate)
 
     async def ping(self) -> None:
         await self._now()
@@ -116,15 +106,16 @@ class FileKeyProvider:
         self._held = _Held(stamp, self._parse(self._file.read()))
         return self._held
 
-    def _change(self, change: Callable[[Versions], Versions]) -> int:
-        """Gives how many versions there are less than before."""
+    def _rotate(self) -> None:
         with self._file.changing():
-            before = self._parse(self._file.read())
-            after = change(before)
-            if after != before:
-                self._file.replace(self._text(after))
+            versions = self._parse(self._file.read())
+            if len(versions) >= _MOST_VERSIONS:
+                raise ConfigurationError(
+                    f"The root key has {_MOST_VERSIONS} versions already, and nothing was changed.",
+                    hint="Wrap all by the newest ('domicile key renew'), then remove the file's first pairs of lines.",
+                )
+            self._file.replace(self._text((*versions, _new_version())))
         self._read()
-        return len(before) - len(after)
 
     def _text(self, versions: Versions) -> str:
         return "".join(f"{_MAGIC} {self.region} {each.id}\n{base64.b64encode(each.secret).decode()}\n" for each in versions)
@@ -154,12 +145,3 @@ class FileKeyProvider:
 
 def _new_version() -> DataKey:
     return DataKey(uuid4(), os.urandom(KEY_BYTES))
-
-
-def _with_new_version(versions: Versions) -> Versions:
-    if len(versions) >= _MOST_VERSIONS:
-        raise ConfigurationError(
-            f"The root key has {_MOST_VERSIONS} versions already, and nothing was changed.",
-            hint="Wrap again what its old versions have wrapped, and have those removed.",
-        )
-    return (*versions, _new_version())
